@@ -1,0 +1,42 @@
+/** Time as a value. Wall time says what is written into documents; timers run on the monotonic clock. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Runs `run` once, `ms` from now, unless disposed before. Never keeps the process alive by itself. */
+  after(ms: number, run: () => void): Disposable;
+}
+
+/** setTimeout counts in 32 bits: a longer wait is taken in steps of this many milliseconds. */
+const longestTimer = 2 ** 31 - 1;
+
+function schedule(ms: number, run: () => void): Disposable {
+  let timer: NodeJS.Timeout;
+  const arm = (left: number): void => {
+    const step = Math.min(Math.max(left, 0), longestTimer);
+    timer = setTimeout(() => (left > step ? arm(left - step) : run()), step);
+    timer.unref();
+  };
+  arm(ms);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+export const systemClock: Clock = { now: () => Date.now(), after: schedule };
+
+/** Resolves after `ms`, or rejects with the signal's reason. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error);
+    const give = (): void => {
+      timer[Symbol.dispose]();
+      reject(signal?.reason as Error);
+    };
+    const timer = clock.after(ms, () => {
+      signal?.removeEventListener('abort', give);
+      resolve();
+    });
+    signal?.addEventListener('abort', give, { once: true });
+  });
+}
+
+/** Monotonic milliseconds, for durations that are measured and never written down. */
+export const elapsed = (): number => performance.now();

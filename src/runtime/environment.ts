@@ -1,0 +1,5 @@
+/** The few variables that mayfly honours. Nothing else reads the environment. */
+export const environment = {
+  adminSocket: (): string | undefined => process.env['MAYFLY_ADMIN_SOCKET'] || undefined,
+  endpointSocket: (): string | undefined => process.env['SPIFFE_ENDPOINT_SOCKET'] || undefined,
+};
