@@ -16,7 +16,11 @@ export class FakeClock implements Clock {
   after(ms: number, run: () => void): Disposable {
     const timer = { at: this.#now + Math.max(ms, 0), run };
     this.#timers.push(timer);
-    return { [Symbol.dispose]: () => void (this.#timers = this.#timers.filter((t) => t !== timer)) };
+    return {
+      [Symbol.dispose]: () => {
+        this.#timers = this.#timers.filter((t) => t !== timer);
+      },
+    };
   }
 
   /** Moves on by `ms`, running what falls due, and lets promises settle in between. */
