@@ -1,0 +1,95 @@
+import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls';
+import { IdentityError } from '../errors.ts';
+import type { Authorize } from './authorize.ts';
+import { admit, peerChain } from './peer.ts';
+import { protocol, tlsIdentity } from './tls-context.ts';
+import { sameBundles } from './x509-context.ts';
+import type { X509Source } from './x509-source.ts';
+
+export interface TlsServerOptions extends TlsOptions {
+  /** Gives the server its identity, now and after every rotation. Until then it refuses everybody. */
+  attach<S extends Server>(server: S): S;
+}
+
+/**
+ * Options for `https.createServer`, `tls.createServer`, `http2.createSecureServer`, to be attached to what they make:
+ * new connections meet our newest SVID and bundles, and no listener ever sees a peer that `authorize` did not let in.
+ * Refused peers are heard of as `tlsClientError`.
+ *
+ * @example
+ * const options = tlsServerOptions(source, authorizeMemberOf('example.org'));
+ * options.attach(https.createServer(options, handler)).listen(8443);
+ */
+export function tlsServerOptions(source: X509Source, authorize: Authorize): TlsServerOptions {
+  return {
+    ...nobody,
+    requestCert: true,
+    rejectUnauthorized: true,
+    attach: (server) => attach(server, source, authorize),
+  };
+}
+function attach<S extends Server>(server: S, source: X509Source, authorize: Authorize): S {
+  const peers = new Map<TLSSocket, Admission>();
+  const serve = (): void => server.setSecureContext(identityOrNobody(source));
+  let bundles = source.bundles;
+  const updates = source.onUpdate(() => {
+    serve();
+    if (!source.available || sameBundles(bundles, source.bundles)) return;
+    bundles = source.bundles;
+    dismiss(peers, source);
+  });
+  server.once('close', () => updates[Symbol.dispose]());
+  guard(server, (socket) => {
+    const admission = { chain: peerChain(socket.getPeerCertificate(true)), at: source.clock.now() };
+    admit(admission.chain, source, authorize);
+    peers.set(socket, admission);
+    socket.once('close', () => peers.delete(socket));
+  });
+  serve();
+  return server;
+}
+
+interface Admission {
+  readonly chain: readonly Buffer[];
+  readonly at: number;
+}
+
+/** No certificate of ours and no root to believe: every handshake fails. */
+const nobody = { ...protocol, ca: [] };
+
+function identityOrNobody(source: X509Source): SecureContextOptions {
+  try {
+    return tlsIdentity(source);
+  } catch (error) {
+    if (!(error instanceof IdentityError)) throw error;
+    return nobody;
+  }
+}
+
+/** Stands before every listener of the server, also those added later; a refused peer is gone before they hear. */
+function guard(server: Server, check: (socket: TLSSocket) => void): void {
+  const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
+  const guarded = (event: string, ...args: unknown[]): boolean => {
+    if (event !== 'secureConnection') return emit(event, ...args);
+    const socket = args[0] as TLSSocket;
+    try {
+      check(socket);
+    } catch (error) {
+      socket.destroy();
+      return emit('tlsClientError', error, socket);
+    }
+    return emit(event, ...args);
+  };
+  Object.assign(server, { emit: guarded });
+}
+
+/** A changed bundle is asked again about everybody who came in by the old one; a resting connection is no refuge. */
+function dismiss(peers: ReadonlyMap<TLSSocket, Admission>, source: X509Source): void {
+  for (const [socket, { chain, at }] of peers) {
+    try {
+      source.verify(chain, at);
+    } catch {
+      socket.destroy();
+    }
+  }
+}
