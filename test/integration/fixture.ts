@@ -17,6 +17,8 @@ export interface MayflyOptions {
   readonly directory?: string;
   /** Program and arguments to put before the launcher, `unshare` for one. */
   readonly prefix?: readonly string[];
+  /** What ends it when the test is over; SIGTERM unless something between us and it would keep that. */
+  readonly stopSignal?: NodeJS.Signals;
   /** Do not wait until it serves. */
   readonly impatient?: boolean;
 }
@@ -55,6 +57,7 @@ export class Mayfly implements AsyncDisposable {
   readonly trustDomain: string;
   readonly process: ChildProcess;
   readonly exited: Promise<number | null>;
+  readonly #stopSignal: NodeJS.Signals;
   #output = '';
   #operator: Operator | undefined;
   readonly #workloads: Workload[] = [];
@@ -62,6 +65,7 @@ export class Mayfly implements AsyncDisposable {
   constructor(directory: string, options: MayflyOptions) {
     this.directory = directory;
     this.trustDomain = options.trustDomain ?? 'example.org';
+    this.#stopSignal = options.stopSignal ?? 'SIGTERM';
     const [program = launcher, ...args] = [...(options.prefix ?? []), launcher, ...this.#arguments(options)];
     this.process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((resolve) => {
@@ -122,7 +126,7 @@ export class Mayfly implements AsyncDisposable {
   }
 
   /** Asks it to stop, and waits. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM', withinMs = 10_000): Promise<number | null> {
+  async stop(signal = this.#stopSignal, withinMs = 10_000): Promise<number | null> {
     this.process.kill(signal);
     const timer = setTimeout(() => this.process.kill('SIGKILL'), withinMs);
     const code = await this.exited;

@@ -1,0 +1,25 @@
+/**
+ * Opens a stream on a connection that a child of its holds too: a shell that, after a while, reads until the server
+ * closes. Prints "open" with the first message.
+ */
+import { spawn } from 'node:child_process';
+import http2 from 'node:http2';
+import net from 'node:net';
+
+const [, , socketPath = ''] = process.argv;
+const socket = net.connect(socketPath, () => {
+  spawn('/bin/sh', ['-c', 'sleep 1; cat >/dev/null; echo closed'], {
+    stdio: [socket, 'inherit', 'inherit'],
+    detached: true,
+  });
+  const session = http2.connect('http://localhost', { createConnection: () => socket });
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/SpiffeWorkloadAPI/FetchX509SVID',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'workload.spiffe.io': 'true',
+  });
+  stream.once('data', () => process.stdout.write('open\n'));
+  stream.end(Buffer.alloc(5));
+});

@@ -1,0 +1,90 @@
+import { readlinkSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bareCaller, heir, holder } from './callers.ts';
+import { type Mayfly, startMayfly, until } from './fixture.ts';
+import { decodeX509SvidResponse, encodeJwtSvidRequest } from './wire.ts';
+import { allMethods, grpc } from './workload.ts';
+
+const node = readlinkSync('/proc/self/exe');
+const perl = '/usr/bin/perl';
+const id = (name: string): string => `spiffe://example.org/${name}`;
+
+let mayfly: Mayfly;
+beforeAll(async () => {
+  mayfly = await startMayfly();
+  const audiences = ['reports'];
+  await mayfly.operator.createAll([
+    { spiffeId: id('web'), selectors: ['unix:uid:10001'], audiences },
+    { spiffeId: id('store'), selectors: ['unix:uid:10002'], audiences },
+    { spiffeId: id('as-perl'), selectors: ['unix:uid:10003', `unix:path:${perl}`] },
+    { spiffeId: id('as-node'), selectors: ['unix:uid:10003', `unix:path:${node}`] },
+    { spiffeId: id('group'), selectors: ['unix:gid:10077'] },
+    { spiffeId: id('held'), selectors: ['unix:uid:10004'] },
+    { spiffeId: id('two-conditions'), selectors: ['unix:uid:10001', 'unix:gid:1'] },
+  ]);
+});
+afterAll(() => mayfly[Symbol.asyncDispose]());
+
+const idsOf = (bytes: Buffer): string[] => decodeX509SvidResponse(bytes).svids.map((svid) => svid.spiffeId);
+
+describe('identity by what the kernel says', () => {
+  it('EP-15 WA-10 processes of two users get disjoint answers', async () => {
+    const [web, store] = await Promise.all([mayfly.workload(10001), mayfly.workload(10002)]);
+    expect((await web.x509()).svids.map((svid) => svid.spiffeId)).toEqual([id('web')]);
+    expect((await store.x509()).svids.map((svid) => svid.spiffeId)).toEqual([id('store')]);
+    expect((await web.jwt(['reports'])).map((svid) => svid.spiffeId)).toEqual([id('web')]);
+  });
+
+  it('EP-15 EP-16 two programs of one user get different identities, and neither takes part in it', async () => {
+    using asPerl = bareCaller(mayfly, 10003);
+    expect(await asPerl.line()).toBe(id('as-perl'));
+    const asNode = await mayfly.workload(10003);
+    expect((await asNode.x509()).svids.map((svid) => svid.spiffeId)).toEqual([id('as-node')]);
+  });
+
+  it('EP-15 a group is enough where an entry names only that', async () => {
+    const member = await mayfly.workload(10055, 10077);
+    expect((await member.x509()).svids.map((svid) => svid.spiffeId)).toEqual([id('group')]);
+  });
+
+  it('SE-11 an identity of others and one that does not exist are refused in the same words', async () => {
+    const web = await mayfly.workload(10001);
+    const ask = (spiffeId: string) =>
+      web.call('FetchJWTSVID', { request: encodeJwtSvidRequest(['reports'], spiffeId) });
+    const [others, nobodys] = await Promise.all([ask(id('store')), ask(id('no-such-thing'))]);
+    expect(others).toEqual(nobodys);
+    expect(others.code).toBe(grpc.permissionDenied);
+  });
+
+  it('SE-11 no refusal shows a selector, a path, a stack or who it is that was asked for', async () => {
+    const stranger = await mayfly.workload(10099);
+    for (const method of allMethods) {
+      for (const metadata of [undefined, []]) {
+        const { text } = await stranger.call(method, metadata === undefined ? {} : { metadata });
+        expect(text).not.toMatch(/unix:|uid|10099|\/usr|\/proc|node:|\.ts|\bat \w+|example\.org|entry/i);
+      }
+    }
+  });
+});
+
+describe('a caller that is no longer who it was', () => {
+  it('SE-02 the death of the caller ends its stream, even when a child holds the connection', async () => {
+    using parent = holder(mayfly, 10004);
+    expect(await parent.line(0)).toBe('open');
+    await until('the stream counts', async () => (await mayfly.operator.status()).openStreams >= 1);
+    const killed = performance.now();
+    parent.kill();
+    expect(await parent.line(1, 8_000)).toBe('closed');
+    expect(performance.now() - killed).toBeLessThan(6_000);
+  });
+
+  it('SE-03 a program that connects and becomes another gets nothing, or what the other is owed; never the first’s', async () => {
+    using caller = heir(mayfly, 10003);
+    const outcome = JSON.parse(await caller.line(0, 10_000)) as { message?: string; status?: number; closed?: string };
+    if (outcome.message !== undefined) expect(idsOf(Buffer.from(outcome.message, 'base64'))).toEqual([id('as-node')]);
+    else
+      expect(outcome.status ?? outcome.closed).toSatisfy(
+        (why) => why === grpc.permissionDenied || typeof why === 'string',
+      );
+  });
+});
