@@ -39,8 +39,9 @@ function attach<S extends Server>(server: S, source: X509Source, authorize: Auth
     dismiss(peers, source);
   });
   server.once('close', () => updates[Symbol.dispose]());
+  const presented = presentedChains(server);
   guard(server, (socket) => {
-    const admission = { chain: peerChain(socket.getPeerCertificate(true)), at: source.clock.now() };
+    const admission = { chain: presented(socket), at: source.clock.now() };
     admit(admission.chain, source, authorize);
     peers.set(socket, admission);
     socket.once('close', () => peers.delete(socket));
@@ -64,6 +65,21 @@ function identityOrNobody(source: X509Source): SecureContextOptions {
     if (!(error instanceof IdentityError)) throw error;
     return nobody;
   }
+}
+
+/**
+ * What each client sent, read at the earliest event of its handshake that names its socket. When a connection is told
+ * to the listeners, the intermediates are already lost (nodejs/node#65579, from 24.21 and 26.8 on). The key material
+ * that this event is really about is not looked at.
+ */
+function presentedChains(server: Server): (socket: TLSSocket) => readonly Buffer[] {
+  const chains = new WeakMap<TLSSocket, readonly Buffer[]>();
+  server.on('keylog', (_line: Buffer, socket: TLSSocket) => {
+    if (chains.has(socket)) return;
+    chains.set(socket, []);
+    socket.prependOnceListener('secure', () => chains.set(socket, peerChain(socket.getPeerCertificate(true))));
+  });
+  return (socket) => chains.get(socket) ?? [];
 }
 
 /** Stands before every listener of the server, also those added later; a refused peer is gone before they hear. */

@@ -1,4 +1,4 @@
-import type { IdentityError } from '../errors.ts';
+import { IdentityError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/id.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
@@ -14,11 +14,13 @@ export interface X509SourceOptions {
   readonly address?: string;
   /** How long to wait for the first SVID, such as `AbortSignal.timeout(10_000)`. The open source does not heed it. */
   readonly signal?: AbortSignal;
-  /** Which of several identities is `svid`; the first when absent. */
-  readonly pick?: (svids: readonly FetchedX509Svid[]) => FetchedX509Svid;
+  /** Which of several identities is `svid`, such as `(svids) => svids.find(…)`; the first when absent. */
+  readonly pick?: Pick;
   /** Hears of what went wrong and is tried again, and of answers that could not be used. */
   readonly onError?: (error: IdentityError) => void;
 }
+
+type Pick = (svids: readonly FetchedX509Svid[]) => FetchedX509Svid | undefined;
 
 /**
  * Our X.509-SVIDs and the X.509 bundles we trust, always the newest. Reading costs nothing. When the Workload API says
@@ -31,7 +33,7 @@ export interface X509SourceOptions {
 export class X509Source implements Disposable {
   readonly clock: Clock;
   readonly #live: Live<X509Context>;
-  readonly #pick: (svids: readonly FetchedX509Svid[]) => FetchedX509Svid;
+  readonly #pick: Pick;
   readonly #close: () => void;
 
   private constructor(live: Live<X509Context>, client: WorkloadApiClient, options: X509SourceOptions) {
@@ -59,7 +61,9 @@ export class X509Source implements Disposable {
 
   /** The identity to present. */
   get svid(): FetchedX509Svid {
-    return this.#pick(this.context.svids);
+    const picked = this.#pick(this.context.svids);
+    if (picked === undefined) throw new IdentityError('not-found', 'None of our SVIDs is the one to pick.');
+    return picked;
   }
 
   get svids(): readonly FetchedX509Svid[] {
@@ -119,6 +123,6 @@ export class X509Source implements Disposable {
   }
 }
 
-const first = ([svid]: readonly FetchedX509Svid[]): FetchedX509Svid => svid as FetchedX509Svid;
+const first: Pick = ([svid]) => svid;
 
 const never = new AbortController().signal;
