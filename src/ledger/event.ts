@@ -1,0 +1,134 @@
+/**
+ * What the ledger can say: one kind for each thing that happens. Moments are milliseconds since the epoch; an absent
+ * field is left out. Nothing here is a token, a key, a request or a proof: an issued credential is named by its serial
+ * number or its jti (SE-24, R-AUD-1).
+ */
+import type { ErrorCode } from '../errors.ts';
+
+/** The kernel's facts about a process. `startTime` (clock ticks after boot) tells two holders of one pid apart. */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly startTime?: number | undefined;
+  readonly uid: number;
+  readonly gid: number;
+  readonly path?: string | undefined;
+  readonly sha256?: string | undefined;
+  readonly cgroup?: string | undefined;
+}
+
+/** An attested process. One instance id from the grant to the end, so that every credential leads to its evidence. */
+export interface Subject extends ProcessFacts {
+  readonly instance: string;
+  readonly selectors?: readonly string[] | undefined;
+}
+
+/** Why it was owed, and who answers for that. */
+export interface Grounds {
+  readonly entry: string;
+  readonly revision: number;
+  readonly spiffeId: string;
+  readonly owner: string;
+}
+
+/** Who gave an order: the caller of the admin socket, or mayfly itself where it is absent. */
+export interface Actor {
+  readonly actorUid?: number | undefined;
+  readonly actorPid?: number | undefined;
+}
+
+/** An entry as it was before or after a change. The value is written as JSON writes it. */
+export interface EntryChange extends Actor {
+  readonly entry: string;
+  readonly spiffeId: string;
+  readonly owner: string;
+}
+
+export interface AuthorityStep extends Actor {
+  /** The key's id: what `authority` names in every record of something it signed. */
+  readonly authority: string;
+  readonly use: 'x509' | 'jwt';
+  readonly notBefore?: number | undefined;
+  readonly notAfter?: number | undefined;
+  readonly reason?: string | undefined;
+}
+
+export type LedgerEvent =
+  | { readonly kind: 'mayfly.started'; readonly version: string; readonly trustDomain: string; readonly pid: number }
+  | { readonly kind: 'mayfly.stopped'; readonly reason: string }
+  | ({
+      readonly kind: 'attestation.granted';
+      readonly entries: readonly { id: string; revision: number; spiffeId: string; owner: string }[];
+    } & Subject)
+  | AttestationRefused
+  | ({
+      readonly kind: 'x509-svid.issued';
+      readonly serial: string;
+      readonly notBefore: number;
+      readonly notAfter: number;
+      readonly authority: string;
+    } & Subject &
+      Grounds)
+  | ({
+      readonly kind: 'jwt-svid.issued';
+      readonly jti: string;
+      readonly audience: readonly string[];
+      readonly issuedAt?: number | undefined;
+      readonly expiresAt: number;
+      readonly authority: string;
+    } & Subject &
+      Grounds)
+  | { readonly kind: 'instance.ended'; readonly instance: string; readonly pid: number; readonly reason: string }
+  | ({ readonly kind: 'entry.created'; readonly after: object } & EntryChange)
+  | ({ readonly kind: 'entry.updated'; readonly before: object; readonly after: object } & EntryChange)
+  | ({ readonly kind: 'entry.deleted'; readonly before: object } & EntryChange)
+  | ({ readonly kind: 'person.added'; readonly person: string; readonly name?: string | undefined } & Actor)
+  | ({ readonly kind: 'person.enabled' | 'person.disabled'; readonly person: string } & Actor)
+  | ({ readonly kind: `authority.${AuthorityVerb}` } & AuthorityStep)
+  | ({
+      readonly kind: 'admin.call';
+      readonly method: string;
+      readonly outcome: Outcome;
+      readonly about?: string;
+    } & Actor)
+  | LedgerOwnEvent;
+
+export type AuthorityVerb = 'prepared' | 'activated' | 'retired' | 'tainted' | 'revoked' | 'removed';
+export type Outcome = 'ok' | 'internal' | ErrorCode;
+
+/**
+ * Refusals, counted (`RefusalCounter`): of one process, or, where `pid` is absent, of a user who started too many, or,
+ * where `uid` is absent too, of everybody beyond the limits.
+ */
+export type AttestationRefused = {
+  readonly kind: 'attestation.refused';
+  readonly count: number;
+  /** How often for which reason; the sum is `count`. */
+  readonly reasons: Readonly<Record<string, number>>;
+  readonly firstAt: number;
+  readonly lastAt: number;
+} & Partial<ProcessFacts>;
+
+/** What the ledger writes about itself. */
+export type LedgerOwnEvent =
+  | { readonly kind: 'ledger.segment'; readonly segment: number }
+  | {
+      readonly kind: 'ledger.archived';
+      readonly segment: number;
+      readonly firstSeq: number;
+      readonly lastSeq: number;
+      readonly lastHash: string;
+      /** Where it went; absent = dropped for good. */
+      readonly directory?: string | undefined;
+    }
+  | {
+      readonly kind: 'ledger.recovered';
+      /** The last record that was sealed by the head when the process before this one ended. */
+      readonly headSeq: number;
+      /** Whole records found after it, and kept. */
+      readonly adopted: number;
+      /** Bytes of an unfinished write after those, never acknowledged; kept beside the segment under `keptAs`. */
+      readonly cutBytes: number;
+      readonly keptAs?: string | undefined;
+    };
+
+export type LedgerKind = LedgerEvent['kind'];
