@@ -1,0 +1,68 @@
+# Every target works from a fresh clone: what it needs is installed first. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# One locale and time zone, so that output is the same everywhere.
+export LC_ALL := C.UTF-8
+export TZ := UTC
+
+modules := node_modules/.package-lock.json
+generated := src/gen/descriptors.binpb
+sources := $(shell find src -name '*.ts' -not -path 'src/gen/*' -not -name '*.test.ts' 2>/dev/null)
+
+.PHONY: help setup demo test check interop bench fuzz certs gen build acceptance docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(modules) $(generated) dist/.built ## install what everything else needs
+
+$(modules): package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(generated): $(modules) buf.gen.yaml buf.yaml $(shell find proto -name '*.proto')
+	buf generate
+	buf build --as-file-descriptor-set --exclude-source-info -o $@
+
+dist/.built: $(modules) $(generated) $(sources) tsconfig.build.json
+	tsc -p tsconfig.build.json
+	cp $(generated) dist/gen/
+	@touch $@
+
+gen: $(generated) ## generate code from proto/
+
+build: dist/.built ## compile to dist/, for packaging and for `import 'mayfly'`
+
+demo: setup ## the whole story in one run: issuer, person, entry, workload, SVIDs, judges, ledger
+	node test/demo/demo.ts
+
+test: setup ## unit, property and integration tests, with real sockets and processes
+	vitest run
+
+check: setup ## format, lint, types, unit tests, architecture
+	biome check .
+	tsc -p tsconfig.json
+	vitest run src test/architecture.test.ts test/floors.test.ts
+	node test/acceptance.ts
+
+interop: setup ## other people's programs judge: go-spiffe, py-spiffe, openssl, certtool, zlint
+	node test/interop/run.ts
+
+acceptance: setup ## every MUST of the SPIFFE acceptance table, with the test that proves it
+	node test/acceptance.ts
+
+bench: setup ## rates, latencies and memory, as a table and as JSON
+	node test/bench/run.ts
+
+fuzz: setup ## hostile bytes into every parser, for a bounded time
+	node test/fuzz/run.ts
+
+certs: setup ## a throw-away authority and certificate in certs/, for local experiments
+	node certs/make.ts
+
+docs: setup ## generate docs/commands.md from the program itself
+	node src/cli/reference.ts > docs/commands.md
+
+clean: ## remove what was generated
+	rm -rf dist src/gen coverage test/interop/go/bin test/interop/py/venv

@@ -1,0 +1,94 @@
+/** Serves workloads on this host: the Workload API, health and reflection on one Unix socket. */
+import { IdentityError } from '../errors.ts';
+import { HealthService } from '../gen/grpc/health/v1/health.ts';
+import { ServerReflectionService as ReflectionV1 } from '../gen/grpc/reflection/v1/reflection.ts';
+import { ServerReflectionService as ReflectionV1Alpha } from '../gen/grpc/reflection/v1alpha/reflection.ts';
+import { SpiffeWorkloadAPIService } from '../gen/workload.ts';
+import { sleep } from '../runtime/clock.ts';
+import { GrpcServer } from '../runtime/grpc-server.ts';
+import type { Log } from '../runtime/log.ts';
+import { type Peer, Peers } from '../runtime/peer.ts';
+import { listenUnix } from '../runtime/unix-socket.ts';
+import { acceptConnection } from './endpoint.ts';
+import { health } from './health.ts';
+import { Identities, type IdentitiesParts } from './identities.ts';
+import { reflection } from './reflection.ts';
+import { workloadApi } from './workload-api.ts';
+
+export interface AgentParts extends Omit<IdentitiesParts, 'peers'> {
+  readonly socket: string;
+  readonly log: Log;
+}
+
+export interface Agent {
+  /** Absolute path of the socket. */
+  readonly socket: string;
+  openStreams(): number;
+  /** Ends every stream with Unavailable and removes the socket. */
+  stop(): Promise<void>;
+}
+
+/** Messages of workloads are tiny; a token to validate is the largest (R-NET-2). */
+const messageLimit = 64 * 1024;
+const streamsPerConnection = 100;
+const stopGraceMs = 2_000;
+const services = ['SpiffeWorkloadAPI', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection'];
+
+export async function startAgent(parts: AgentParts): Promise<Agent> {
+  const { authority, clock, log } = parts;
+  const peers = new Peers();
+  const identities = new Identities({ ...parts, peers });
+  const server = new GrpcServer<Peer>({
+    admit: requireHeader,
+    messageLimit,
+    streamsPerConnection,
+    failed: failing(log),
+  });
+  server.add(SpiffeWorkloadAPIService, workloadApi({ identities, clock, bundle: () => authority.bundle.value }));
+  server.add(HealthService, health(services));
+  server.add(ReflectionV1, reflection(services));
+  server.add(ReflectionV1Alpha, reflection(services));
+  const socket = await listenUnix({
+    path: parts.socket,
+    mode: 0o666,
+    accept: (connection) =>
+      acceptConnection(connection, {
+        peers,
+        server,
+        log,
+        disconnected: ({ process }) => identities.disconnected(process),
+        exited: ({ process }) => identities.forget(process, 'exited'),
+      }),
+  });
+  return {
+    socket: socket.path,
+    openStreams: () => server.openCalls,
+    stop: async () => {
+      socket.close();
+      await server.stop(stopGraceMs, (ms) => sleep(clock, ms));
+      identities.close();
+      peers.close();
+    },
+  };
+}
+
+/** Every call of the Workload API carries the header, or is not looked at (Workload Endpoint section 3): it defeats SSRF. */
+function requireHeader(path: string, call: { metadata: Readonly<Record<string, unknown>> }): void {
+  if (!path.startsWith('/SpiffeWorkloadAPI/')) return;
+  if (call.metadata['workload.spiffe.io'] === 'true') return;
+  throw new IdentityError('invalid-argument', 'security header missing from request');
+}
+
+/** What is expected is told to the caller in its own words; anything else is a bug and leaves as an incident id. */
+const failing =
+  (log: Log) =>
+  (path: string, { process }: Peer, error: unknown): IdentityError | undefined => {
+    const caller = { path, pid: process.pid, uid: process.ids.uid };
+    if (error instanceof IdentityError) {
+      const level = error.code === 'cancelled' ? 'debug' : 'info';
+      log[level]({ ...caller, code: error.code, reason: error.reason, err: error.cause }, error.message);
+      return error;
+    }
+    log.error({ ...caller, err: error }, 'internal error');
+    return undefined;
+  };

@@ -1,0 +1,44 @@
+/** The Workload API's socket: every connection is accepted by us, its caller learned from the kernel, then served. */
+import type net from 'node:net';
+import { IdentityError } from '../errors.ts';
+import type { GrpcServer } from '../runtime/grpc-server.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Peer, Peers } from '../runtime/peer.ts';
+import { descriptorOf } from '../runtime/unix-socket.ts';
+
+export interface EndpointParts {
+  readonly peers: Peers;
+  readonly server: GrpcServer<Peer>;
+  readonly log: Log;
+  /** Told when the last word has been said on a connection, and when its process ended. */
+  readonly disconnected: (peer: Peer) => void;
+  readonly exited: (peer: Peer) => void;
+}
+
+/** Takes one accepted connection: no peer beyond doubt, no service. */
+export function acceptConnection(socket: net.Socket, parts: EndpointParts): void {
+  socket.on('error', () => socket.destroy());
+  const peer = learnPeer(socket, parts);
+  if (peer === undefined) return;
+  const ended = peer.process.onEnded(() => {
+    socket.destroy();
+    parts.exited(peer);
+  });
+  socket.once('close', () => {
+    ended[Symbol.dispose]();
+    parts.disconnected(peer);
+    parts.peers.release(peer.process);
+  });
+  parts.server.serve(socket, peer);
+}
+
+function learnPeer(socket: net.Socket, { peers, log }: EndpointParts): Peer | undefined {
+  try {
+    return peers.accept(descriptorOf(socket));
+  } catch (error) {
+    const reason = error instanceof IdentityError ? error.reason : 'bug';
+    log.warn({ reason, err: error }, 'a connection was refused: its process could not be told beyond doubt');
+    socket.destroy();
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+/** One attested running process, and what it holds: its own keys, its own serials, its own tokens. Nobody shares them. */
+import type { PeerProcess } from '../runtime/peer.ts';
+import type { Wake } from '../runtime/watch.ts';
+import type { Entry } from '../spiffe/entry.ts';
+import type { Selector } from '../spiffe/selector.ts';
+
+export interface HeldX509Svid {
+  readonly entry: Entry;
+  /** Leaf first, concatenated DER, without the root. */
+  readonly chain: Buffer;
+  /** PKCS#8, DER. */
+  readonly privateKey: Buffer;
+  readonly serial: string;
+  readonly notAfter: number;
+  /** Drawn once, with its jitter, when the SVID was made. */
+  readonly renewAt: number;
+}
+
+export interface HeldJwtSvid {
+  readonly entry: Entry;
+  readonly token: string;
+  /** Served again until then: half its life. */
+  readonly reuseUntil: number;
+}
+
+export interface Attestation {
+  readonly selectors: ReadonlySet<Selector>;
+  /** Were executables hashed? Once an entry asks for that, an attestation without it is stale. */
+  readonly hashed: boolean;
+  readonly at: number;
+}
+
+/** Tokens one process may hold at one time; the oldest is forgotten first. */
+const tokenLimit = 256;
+
+export class Instance {
+  readonly id: string;
+  readonly process: PeerProcess;
+  /** Rung when what this process is owed may have changed; one bell per open stream. */
+  readonly bells = new Set<Wake>();
+  readonly x509 = new Map<string, HeldX509Svid>();
+  readonly #tokens = new Map<string, HeldJwtSvid>();
+  attestation: Attestation | undefined;
+  /** The entries that the last grant was recorded for, so that each decision is one record. */
+  granted = '';
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(id: string, process: PeerProcess) {
+    this.id = id;
+    this.process = process;
+  }
+
+  /** Runs `work` after whatever this process already waits for: two streams of one process never issue twice. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  ring(): void {
+    for (const bell of this.bells) bell.ring();
+  }
+
+  token(key: string, entry: Entry, now: number): string | undefined {
+    const held = this.#tokens.get(key);
+    return held !== undefined && held.entry.revision === entry.revision && now < held.reuseUntil
+      ? held.token
+      : undefined;
+  }
+
+  keepToken(key: string, held: HeldJwtSvid): void {
+    this.#tokens.delete(key);
+    this.#tokens.set(key, held);
+    if (this.#tokens.size > tokenLimit) this.#tokens.delete(this.#tokens.keys().next().value ?? '');
+  }
+
+  /** Forgets every token; the next call signs anew. */
+  dropTokens(): void {
+    this.#tokens.clear();
+  }
+}
+
+/** Every input that shapes a token, each with its length before it, so that no two lists spell the same key (R-ISS-6). */
+export const tokenKey = (entry: Entry, audience: readonly string[]): string =>
+  [entry.id, ...[...audience].sort()].map((part) => `${part.length}:${part}`).join('');

@@ -1,0 +1,140 @@
+/** The SPIFFE Workload API: each RPC as one short story. Checks run in the order header, shape, caller, entitlement. */
+import { IdentityError } from '../errors.ts';
+import type { SpiffeWorkloadAPIService } from '../gen/workload.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Call, Handlers } from '../runtime/grpc-server.ts';
+import type { Peer } from '../runtime/peer.ts';
+import { Wake } from '../runtime/watch.ts';
+import type { Bundle, JwtAuthority } from '../spiffe/bundle.ts';
+import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
+import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
+import { encodeJwt, encodeJwtBundles, encodeX509, encodeX509Bundles } from './encode.ts';
+import { assertSame, type Identities } from './identities.ts';
+import type { Instance } from './instance.ts';
+
+export interface WorkloadApiParts {
+  readonly identities: Identities;
+  readonly clock: Clock;
+  readonly bundle: () => Bundle;
+}
+
+/** Messages to one caller are at least this far apart: a burst of changes becomes one message (WA-15). */
+const gapMs = 20;
+/** Even without a sign of change, the clock is looked at this often: it may have been set. */
+const lookMs = 60_000;
+/** SPIFFE sets no limit; a token with more would not fit a header (JT-34). */
+const audienceLimit = { count: 16, bytes: 1024 };
+
+export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWorkloadAPIService, Peer> {
+  const { identities, clock } = parts;
+
+  return {
+    fetchX509Svid: (_request, call) =>
+      updates(call, async (instance) => {
+        const view = await identities.x509(instance);
+        const version = [
+          view.bundle.sequence,
+          ...view.svids.map(({ serial, entry }) => `${serial}/${entry.revision}`),
+        ].join();
+        return { version, dueAt: identities.dueAt(view), message: () => encodeX509(view) };
+      }),
+
+    fetchX509Bundles: (_request, call) => bundles(call, encodeX509Bundles),
+
+    fetchJwtBundles: (_request, call) => bundles(call, encodeJwtBundles),
+
+    fetchJwtsvid: async (request, call) => {
+      const audience = checkAudience(request.audience);
+      const only = request.spiffeId === '' ? undefined : SpiffeId.parse(request.spiffeId);
+      const views = await identities.jwt(identities.instance(call.peer.process), audience, only);
+      assertSame(call.peer.process);
+      return encodeJwt(views);
+    },
+
+    validateJwtsvid: ({ audience, svid }) => {
+      if (audience === '') throw new IdentityError('invalid-argument', 'audience must be specified');
+      if (svid === '') throw new IdentityError('invalid-argument', 'svid must be specified');
+      const verified = verifyJwtSvid(svid, audience, (name) => jwtAuthorities(name), clock.now());
+      return { spiffeId: verified.id, claims: { ...verified.claims, aud: [...verified.audience] } };
+    },
+
+    fetchWitsvid: () => refuseWit(),
+    fetchWitBundles: () => refuseWit(),
+  };
+
+  function bundles<T>(call: Call<Peer>, encode: (bundle: Bundle) => T): AsyncGenerator<T, void, undefined> {
+    return updates(call, async (instance) => {
+      const bundle = await identities.bundle(instance);
+      return { version: String(bundle.sequence), dueAt: Infinity, message: () => encode(bundle) };
+    });
+  }
+
+  function jwtAuthorities(name: TrustDomain): readonly JwtAuthority[] | undefined {
+    const bundle = parts.bundle();
+    return bundle.trustDomain === name ? bundle.jwtAuthorities : undefined;
+  }
+
+  /**
+   * The newest view at once, then again whenever it has changed, until the caller has gone. The process is looked at
+   * immediately before each message leaves: whatever it has become, it gets nothing meant for what it was.
+   */
+  async function* updates<T>(
+    call: Call<Peer>,
+    look: (instance: Instance) => Promise<Update<T>>,
+  ): AsyncGenerator<T, void, undefined> {
+    const instance = identities.instance(call.peer.process);
+    const bell = new Wake();
+    instance.bells.add(bell);
+    try {
+      for (let sent = ''; !call.signal.aborted; ) {
+        const update = await look(instance);
+        if (call.signal.aborted) return;
+        assertSame(instance.process);
+        if (update.version !== sent) yield update.message();
+        sent = update.version;
+        await pause(clock, gapMs, call.signal);
+        await rung(clock, bell, update.dueAt, call.signal);
+      }
+    } finally {
+      instance.bells.delete(bell);
+    }
+  }
+}
+
+interface Update<T> {
+  /** Two views with the same version make the same message. */
+  readonly version: string;
+  /** When to look again even if nothing is heard. */
+  readonly dueAt: number;
+  readonly message: () => T;
+}
+
+function checkAudience(audience: readonly string[]): readonly string[] {
+  if (audience.length === 0) throw new IdentityError('invalid-argument', 'audience must be specified');
+  if (audience.length > audienceLimit.count) {
+    throw new IdentityError('invalid-argument', `at most ${audienceLimit.count} audiences can be asked for at once`);
+  }
+  for (const value of audience) {
+    if (value === '') throw new IdentityError('invalid-argument', 'an audience must not be empty');
+    if (Buffer.byteLength(value) > audienceLimit.bytes) {
+      throw new IdentityError('invalid-argument', `an audience must not be longer than ${audienceLimit.bytes} bytes`);
+    }
+  }
+  return [...new Set(audience)];
+}
+
+async function* refuseWit(): AsyncGenerator<never, void, undefined> {
+  yield* [];
+  throw new IdentityError('unimplemented', 'the WIT-SVID profile is not supported');
+}
+
+async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  const over = new Wake();
+  using _timer = clock.after(ms, () => over.ring());
+  await over.wait(signal);
+}
+
+async function rung(clock: Clock, bell: Wake, dueAt: number, signal: AbortSignal): Promise<void> {
+  using _timer = clock.after(Math.max(0, Math.min(dueAt - clock.now(), lookMs)), () => bell.ring());
+  await bell.wait(signal);
+}

@@ -1,0 +1,145 @@
+/** Every setting, its default and its check. Options come before the file, the file before the defaults. */
+import { isIP } from 'node:net';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { IdentityError } from './errors.ts';
+import { defaultSockets } from './runtime/defaults.ts';
+import { formatDuration, parseDuration } from './runtime/duration.ts';
+import { shortestTtlSeconds } from './spiffe/entry.ts';
+import { TrustDomain } from './spiffe/id.ts';
+
+/** Adds zod's place and a sentence to what our own parsers refuse. */
+const parsed = <T>(parse: (text: string) => T) =>
+  z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+
+/** Seconds, written as 30s, 5m, 1h, 7d or a number. */
+const duration = (shortest: number) =>
+  z
+    .union([z.number().int().transform(String), z.string()])
+    .pipe(parsed(parseDuration))
+    .refine((seconds) => seconds >= shortest, `must be at least ${formatDuration(shortest)}`);
+
+const keyType = z.enum(['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096']);
+
+const loopback = parsed((text) => {
+  const { hostname, port } = hostAndPort(text);
+  const local = hostname === '::1' || hostname.startsWith('127.');
+  if (!isIP(hostname) || !local) throw new TypeError('must be a loopback address and a port, as in 127.0.0.1:9090');
+  return { host: hostname, port };
+});
+
+const schema = z.strictObject({
+  trust_domain: parsed(TrustDomain.parse).optional(),
+  data_dir: z.string().min(1).default('/var/lib/mayfly'),
+  socket: z.string().startsWith('/', 'must be an absolute path').default(defaultSockets.workload),
+  admin_socket: z.string().startsWith('/', 'must be an absolute path').default(defaultSockets.admin),
+  http: loopback.optional(),
+  log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  x509_svid_ttl: duration(shortestTtlSeconds).default(3600),
+  jwt_svid_ttl: duration(shortestTtlSeconds).default(300),
+  ca_ttl: duration(10).default(86_400),
+  ca_key_type: keyType.default('ec-p256'),
+  jwt_key_type: keyType.default('ec-p256'),
+  executable_hash_limit: z.number().int().min(0).default(256 * 1024 * 1024),
+  ledger_segment_bytes: z.number().int().min(4096).default(64 * 1024 * 1024),
+});
+
+/** What each setting means, in the order in which it is printed. */
+const meanings: Readonly<Record<keyof Config, string>> = {
+  trust_domain: 'the name to issue for; there is no default',
+  data_dir: 'keys, entries and the ledger; mode 0700',
+  socket: 'where workloads connect',
+  admin_socket: 'where operators connect; mode 0600',
+  http: 'health, readiness and metrics, on a loopback address; off when absent',
+  log_level: 'debug, info, warn, error or silent',
+  x509_svid_ttl: 'life of X.509-SVIDs whose entry does not say',
+  jwt_svid_ttl: 'life of JWT-SVIDs whose entry does not say',
+  ca_ttl: 'life of an X.509 or JWT authority',
+  ca_key_type: 'ec-p256, ec-p384, rsa-2048 or rsa-4096',
+  jwt_key_type: 'the same; RSA keys sign RS256',
+  executable_hash_limit: 'bytes; larger executables get no unix:sha256 selector',
+  ledger_segment_bytes: 'size at which a ledger segment is sealed',
+};
+
+const durations: ReadonlySet<string> = new Set(['x509_svid_ttl', 'jwt_svid_ttl', 'ca_ttl']);
+
+export type Config = Readonly<z.output<typeof schema>>;
+
+/** Options of the command line, by their long names in camel case. */
+export type Flags = Readonly<Record<string, string | undefined>>;
+
+const optionNames: Readonly<Record<string, string>> = { x509Ttl: 'x509_svid_ttl', jwtTtl: 'jwt_svid_ttl' };
+
+/** @throws IdentityError 'invalid-argument' naming the option, or the file's line */
+export function parseConfig(flags: Flags, yaml?: string): Config {
+  const file = yaml === undefined ? { settings: {}, lineOf: () => undefined } : parseYaml(yaml);
+  const options = Object.fromEntries(
+    Object.entries(flags)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [optionNames[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]),
+  );
+  const result = schema.safeParse({ ...file.settings, ...options });
+  if (result.success) return result.data;
+  throw refusal(result.error.issues[0], options, file.lineOf);
+}
+
+/** The settings as YAML that `parseConfig` reads back, each with what it means. */
+export function printConfig(config: Config): string {
+  const lines = Object.entries(meanings).map(([name, meaning]) => {
+    const value = textOf(name, config[name as keyof Config]);
+    return `${value === undefined ? `# ${name}:` : `${name}: ${value}`}  # ${meaning}`;
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+function textOf(name: string, value: Config[keyof Config]): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number') return durations.has(name) ? formatDuration(value) : String(value);
+  if (typeof value === 'object') return `'${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}'`;
+  return /^[\w./-]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+function parseYaml(text: string): { settings: object; lineOf: (key: string) => number | undefined } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    throw new IdentityError('invalid-argument', `the settings are not YAML: line ${error.linePos?.[0].line}: ${error.code}`);
+  }
+  const settings: unknown = document.toJS({ maxAliasCount: 0 }) ?? {};
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    throw new IdentityError('invalid-argument', 'the settings are not a list of `name: value` lines');
+  }
+  return { settings, lineOf: (key) => lineOfKey(document, lines, key) };
+}
+
+function lineOfKey(document: ReturnType<typeof parseDocument>, lines: LineCounter, key: string): number | undefined {
+  const items: unknown = Reflect.get(document.contents ?? {}, 'items');
+  for (const item of Array.isArray(items) ? items : []) {
+    if (item.key?.value === key && item.key.range) return lines.linePos(item.key.range[0]).line;
+  }
+  return undefined;
+}
+
+function refusal(issue: z.core.$ZodIssue | undefined, options: object, lineOf: (key: string) => number | undefined): IdentityError {
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const name = String(unknown ?? issue?.path[0] ?? '');
+  const line = lineOf(name);
+  const where = name in options ? `the option for ${name}` : line === undefined ? name : `line ${line}: ${name}`;
+  const fault = unknown === undefined ? issue?.message : 'is not a setting; `mayfly config print` lists them all';
+  return new IdentityError('invalid-argument', `${where}: ${fault}`);
+}
+
+function hostAndPort(text: string): { hostname: string; port: number } {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new TypeError('must look like 127.0.0.1:9090');
+  return { hostname: match[1] ?? match[2] ?? '', port };
+}

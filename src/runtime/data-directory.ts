@@ -1,0 +1,64 @@
+/** The directory that holds everything mayfly knows: private, locked while in use, with the two keys that seal it. */
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { IdentityError } from '../errors.ts';
+import { ensurePrivateDirectory, readPrivateFile, storageError, writeFileAtomic } from './files.ts';
+import { tryLock } from './kernel.ts';
+import type { Random } from './random.ts';
+
+export interface DataDirectory {
+  readonly path: string;
+  /** Seals the rows of the registry. */
+  readonly registryKey: Buffer;
+  /** Seals the head of the ledger. */
+  readonly ledgerKey: Buffer;
+  release(): void;
+}
+
+const sealBytes = 32;
+
+/** @throws IdentityError 'failed-precondition' when another process holds it, or others could read it */
+export function openDataDirectory(path: string, random: Random): DataDirectory {
+  ensurePrivateDirectory(path);
+  const lock = lockFile(join(path, 'lock'));
+  try {
+    ensurePrivateDirectory(join(path, 'keys'));
+    const used = existsSync(join(path, 'registry.db')) || existsSync(join(path, 'ledger'));
+    const seal = (name: string): Buffer => readSeal(join(path, 'keys', name), used, random);
+    return {
+      path,
+      registryKey: seal('registry.seal'),
+      ledgerKey: seal('ledger.seal'),
+      release: () => closeSync(lock),
+    };
+  } catch (error) {
+    closeSync(lock);
+    throw error;
+  }
+}
+
+function lockFile(path: string): number {
+  const fd = open(path);
+  if (tryLock(fd)) return fd;
+  closeSync(fd);
+  throw new IdentityError('failed-precondition', `another mayfly uses ${path.slice(0, -'/lock'.length)}; stop it first`);
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    throw storageError(error, `cannot open ${path}`);
+  }
+}
+
+/** Made once, at the very first start. Missing later, nothing that it sealed can be believed. */
+function readSeal(path: string, used: boolean, random: Random): Buffer {
+  if (!existsSync(path)) {
+    if (used) throw new IdentityError('data-loss', `${path} is missing; put it back from a backup of this directory`);
+    writeFileAtomic(path, random.bytes(sealBytes).toString('hex'));
+  }
+  const text = readPrivateFile(path, 1024).toString('latin1');
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new IdentityError('data-loss', `${path} is damaged; put it back from a backup`);
+  return Buffer.from(text, 'hex');
+}

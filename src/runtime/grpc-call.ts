@@ -1,0 +1,208 @@
+/** One gRPC call: a stream of HTTP/2 with its request read, its handler run and its status sent exactly once. */
+import type http2 from 'node:http2';
+import { grpcStatus, IdentityError } from '../errors.ts';
+import { systemClock } from './clock.ts';
+import { encodeStatusMessage, FrameReader, frame, parseTimeout } from './grpc-frames.ts';
+import type { Call, Method } from './grpc-server.ts';
+import { Wake } from './watch.ts';
+
+export interface GrpcCallParts<Peer> {
+  readonly stream: http2.ServerHttp2Stream;
+  readonly headers: http2.IncomingHttpHeaders;
+  readonly peer: Peer;
+  readonly method: Method<Peer> | undefined;
+  readonly messageLimit: number;
+  /** Told of an error; what it returns is what the caller sees. */
+  readonly failed: (error: unknown) => IdentityError | undefined;
+  readonly ended: () => void;
+}
+
+const INTERNAL = 13;
+
+export class GrpcCall<Peer> implements Call<Peer> {
+  readonly peer: Peer;
+  readonly metadata: Call<Peer>['metadata'];
+  readonly #parts: GrpcCallParts<Peer>;
+  readonly #stream: http2.ServerHttp2Stream;
+  #abort: AbortController | undefined;
+  #reason: IdentityError | undefined;
+  #deadline: Disposable | undefined;
+  #done = false;
+
+  constructor(parts: GrpcCallParts<Peer>) {
+    this.#parts = parts;
+    this.#stream = parts.stream;
+    this.peer = parts.peer;
+    this.metadata = parts.headers;
+    this.#stream.on('close', () => this.#closed());
+    this.#stream.on('error', () => undefined);
+  }
+
+  /** Made when first asked for: most unary calls never do. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#reason !== undefined) this.#abort.abort(this.#reason);
+    return this.#abort.signal;
+  }
+
+  /** Ends the call early; what waits on `signal` wakes, and the caller sees the reason's status. */
+  abort(reason: IdentityError): void {
+    if (this.#reason !== undefined || this.#done) return;
+    this.#reason = reason;
+    this.#abort?.abort(reason);
+    this.#finish(reason);
+  }
+
+  /** Order of checks: HTTP, our own admission, the method, the request's shape; then the handler. */
+  run(admit: () => void): void {
+    try {
+      this.#checkHttp();
+      admit();
+      if (this.#parts.method === undefined) throw new IdentityError('unimplemented', 'no such method');
+      this.#armDeadline();
+      if (this.#parts.method.definition.requestStream) this.#runStreaming(this.#parts.method);
+      else this.#readOne(this.#parts.method);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #checkHttp(): void {
+    const { headers } = this.#parts;
+    const type = headers['content-type'] ?? '';
+    if (headers[':method'] !== 'POST' || (type !== 'application/grpc' && type !== 'application/grpc+proto')) {
+      this.#done = true;
+      this.#stream.respond({ ':status': headers[':method'] === 'POST' ? 415 : 405 }, { endStream: true });
+      throw new IdentityError('invalid-argument', 'this endpoint speaks gRPC only');
+    }
+    if ((headers['grpc-encoding'] ?? 'identity') !== 'identity') {
+      throw new IdentityError('unimplemented', 'compressed messages are not accepted');
+    }
+  }
+
+  #armDeadline(): void {
+    const timeout = parseTimeout(this.#parts.headers['grpc-timeout']);
+    if (timeout === undefined) return;
+    const late = (): void => this.abort(new IdentityError('deadline-exceeded', 'the deadline has passed'));
+    this.#deadline = systemClock.after(timeout, late);
+  }
+
+  /** A method that takes one message gets exactly one, or is refused (gRPC: request cardinality violation). */
+  #readOne(method: Method<Peer>): void {
+    const reader = new FrameReader(this.#parts.messageLimit);
+    const messages: Buffer[] = [];
+    this.#stream.on('data', (chunk: Buffer) => this.#guarded(() => void messages.push(...reader.push(chunk))));
+    this.#stream.on('end', () =>
+      this.#guarded(() => {
+        reader.end();
+        const [message, second] = messages;
+        if (message === undefined || second !== undefined) {
+          throw new IdentityError('unimplemented', 'this method takes exactly one message');
+        }
+        void this.#answer(method, method.handler(decode(method, message), this));
+      }),
+    );
+  }
+
+  #runStreaming(method: Method<Peer>): void {
+    void this.#answer(method, method.handler(this.#requests(method), this));
+  }
+
+  async *#requests(method: Method<Peer>): AsyncGenerator<unknown, void, undefined> {
+    const reader = new FrameReader(this.#parts.messageLimit);
+    for await (const chunk of this.#stream) {
+      for (const message of reader.push(chunk as Buffer)) yield decode(method, message);
+    }
+    reader.end();
+  }
+
+  async #answer(method: Method<Peer>, result: unknown): Promise<void> {
+    try {
+      const { responseStream, responseSerialize } = method.definition;
+      if (responseStream) {
+        for await (const message of result as AsyncIterable<unknown>) {
+          if (this.#done) break;
+          await this.#send(responseSerialize(message));
+        }
+        this.#finish(undefined);
+      } else {
+        const message = result instanceof Promise ? await result : result;
+        this.#finish(undefined, responseSerialize(message));
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Resolves when the caller has room for more: whoever produces messages waits, and skips what was overtaken. */
+  async #send(message: Buffer): Promise<void> {
+    if (!this.#stream.headersSent) this.#stream.respond(responseHeaders, { waitForTrailers: true });
+    if (this.#stream.write(frame(message)) || this.#done) return;
+    const drained = new Wake();
+    this.#stream.once('drain', () => drained.ring());
+    await drained.wait(this.signal);
+  }
+
+  #guarded(step: () => void): void {
+    if (this.#done) return;
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#done) return;
+    const shown = this.#parts.failed(error);
+    this.#finish(shown ?? new Error('internal error'));
+  }
+
+  /** Sends the status, once. Without headers on the wire yet, one HEADERS frame says it all. */
+  #finish(error: Error | undefined, last?: Buffer): void {
+    if (this.#done) return;
+    this.#done = true;
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return;
+    if (error !== undefined && !stream.headersSent) {
+      stream.respond({ ...responseHeaders, ...statusOf(error) }, { endStream: true });
+      this.#discardRequest();
+      return;
+    }
+    if (!stream.headersSent) stream.respond(responseHeaders, { waitForTrailers: true });
+    stream.once('wantTrailers', () => stream.sendTrailers(statusOf(error)));
+    stream.end(last === undefined ? undefined : frame(last));
+  }
+
+  /** A caller that is still sending is told to stop; what it sends is not kept. */
+  #discardRequest(): void {
+    this.#stream.removeAllListeners('data');
+    this.#stream.resume();
+  }
+
+  #closed(): void {
+    this.#done = true;
+    this.#deadline?.[Symbol.dispose]();
+    if (this.#reason === undefined) {
+      this.#reason = new IdentityError('cancelled', 'the caller has gone');
+      this.#abort?.abort(this.#reason);
+    }
+    this.#parts.ended();
+  }
+}
+
+const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' };
+
+function decode<Peer>(method: Method<Peer>, message: Buffer): unknown {
+  try {
+    return method.definition.requestDeserialize(message);
+  } catch (cause) {
+    throw new IdentityError('invalid-argument', 'the request is not a valid protobuf message', { cause });
+  }
+}
+
+function statusOf(error: Error | undefined): http2.OutgoingHttpHeaders {
+  if (error === undefined) return { 'grpc-status': '0' };
+  const status = error instanceof IdentityError ? grpcStatus(error.code) : INTERNAL;
+  return { 'grpc-status': String(status), 'grpc-message': encodeStatusMessage(error.message) };
+}

@@ -1,0 +1,148 @@
+/**
+ * A gRPC server beneath which we know the connection: each accepted socket is handed in with a typed peer, and every
+ * call carries it. Written on node:http2 because the peer, the order of checks and the limits are what this program is
+ * about (docs/decisions/0003-grpc-on-node-http2.md); clients still use @grpc/grpc-js.
+ */
+import http2 from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { IdentityError } from '../errors.ts';
+import { GrpcCall } from './grpc-call.ts';
+
+/** What ts-proto generates for a method, as far as a server needs it. */
+export interface MethodDefinition<Request, Response> {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  requestDeserialize(bytes: Buffer): Request;
+  responseSerialize(message: Response): Buffer;
+}
+
+/** What a handler may know of its call. */
+export interface Call<Peer> {
+  readonly peer: Peer;
+  /** Request metadata; several values of one key are joined by ", " as HTTP/2 allows. */
+  readonly metadata: Readonly<Record<string, string | string[] | undefined>>;
+  /** Aborts when the caller has gone, the deadline has passed or the server stops; the reason says which. */
+  readonly signal: AbortSignal;
+}
+
+export type UnaryHandler<Request, Response, Peer> = (
+  request: Request,
+  call: Call<Peer>,
+) => Response | Promise<Response>;
+export type ServerStreamHandler<Request, Response, Peer> = (
+  request: Request,
+  call: Call<Peer>,
+) => AsyncIterable<Response>;
+export type StreamHandler<Request, Response, Peer> = (
+  requests: AsyncIterable<Request>,
+  call: Call<Peer>,
+) => AsyncIterable<Response>;
+
+/** A handler's kind follows from the definition, so that a mismatch does not compile. */
+type HandlerFor<Definition, Peer> =
+  Definition extends MethodDefinition<infer Request, infer Response>
+    ? Definition['requestStream'] extends true
+      ? StreamHandler<Request, Response, Peer>
+      : Definition['responseStream'] extends true
+        ? ServerStreamHandler<Request, Response, Peer>
+        : UnaryHandler<Request, Response, Peer>
+    : never;
+
+/** One handler for each method of a service, by the generated names. */
+export type Handlers<Service, Peer> = { readonly [Name in keyof Service]: HandlerFor<Service[Name], Peer> };
+
+export interface Method<Peer> {
+  readonly definition: MethodDefinition<unknown, unknown>;
+  readonly handler: (input: unknown, call: Call<Peer>) => unknown;
+}
+
+export interface GrpcServerOptions<Peer> {
+  /** Runs before a byte of the request is read, for unknown methods too; throws to refuse. */
+  readonly admit: (path: string, call: { readonly metadata: Call<Peer>['metadata']; readonly peer: Peer }) => void;
+  /** Largest request message in bytes. */
+  readonly messageLimit: number;
+  /** Told of every call that ended with an error other than the caller's going away. */
+  readonly failed: (path: string, peer: Peer, error: unknown) => IdentityError | undefined;
+  /** Calls at one time on one connection (SETTINGS_MAX_CONCURRENT_STREAMS). */
+  readonly streamsPerConnection: number;
+}
+
+/** Header lists above this are refused by HTTP/2 itself (R-NET-1). */
+const headerListBytes = 8 * 1024;
+/** Megabytes that one connection may hold in nghttp2 and its queues; Node's default is 10. */
+const sessionMegabytes = 4;
+
+export class GrpcServer<Peer> {
+  readonly #options: GrpcServerOptions<Peer>;
+  readonly #methods = new Map<string, Method<Peer>>();
+  readonly #sessions = new Set<http2.Http2Session>();
+  readonly #calls = new Set<GrpcCall<Peer>>();
+  #stopping = false;
+
+  constructor(options: GrpcServerOptions<Peer>) {
+    this.#options = options;
+  }
+
+  get openCalls(): number {
+    return this.#calls.size;
+  }
+
+  add<Service extends Record<string, MethodDefinition<unknown, unknown>>>(
+    service: Service,
+    handlers: Handlers<Service, Peer>,
+  ): void {
+    for (const [name, definition] of Object.entries(service)) {
+      const handler = Reflect.get(handlers, name) as Method<Peer>['handler'];
+      this.#methods.set(definition.path, { definition, handler });
+    }
+  }
+
+  /** Speaks HTTP/2 on an accepted socket on behalf of `peer`. Anything that is not HTTP/2 is cut. */
+  serve(socket: Duplex, peer: Peer): void {
+    const session = http2.performServerHandshake(socket, {
+      maxSessionMemory: sessionMegabytes,
+      maxOutstandingPings: 8,
+      settings: {
+        maxConcurrentStreams: this.#options.streamsPerConnection,
+        maxHeaderListSize: headerListBytes,
+        enablePush: false,
+      },
+    });
+    this.#sessions.add(session);
+    session.on('stream', (stream, headers) => this.#begin(stream, headers, peer));
+    session.on('close', () => this.#sessions.delete(session));
+    // A protocol error of one caller is that caller's affair: its session ends, nothing else does.
+    session.on('error', () => session.destroy());
+    session.on('goaway', () => session.close());
+  }
+
+  /** Ends every open call with Unavailable, then every connection; those that linger are cut after `graceMs`. */
+  async stop(graceMs: number, wait: (ms: number) => Promise<void>): Promise<void> {
+    this.#stopping = true;
+    for (const call of [...this.#calls]) call.abort(stopping());
+    const closed = [...this.#sessions].map((session) => new Promise<void>((resolve) => session.close(() => resolve())));
+    await Promise.race([Promise.all(closed), wait(graceMs)]);
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  #begin(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, peer: Peer): void {
+    const path = headers[':path'] ?? '';
+    const call = new GrpcCall<Peer>({
+      stream,
+      headers,
+      peer,
+      method: this.#methods.get(path),
+      messageLimit: this.#options.messageLimit,
+      failed: (error) => this.#options.failed(path, peer, error),
+      ended: () => this.#calls.delete(call),
+    });
+    this.#calls.add(call);
+    call.run(() => {
+      if (this.#stopping) throw stopping();
+      this.#options.admit(path, { metadata: headers, peer });
+    });
+  }
+}
+
+const stopping = (): IdentityError => new IdentityError('unavailable', 'the server is stopping');

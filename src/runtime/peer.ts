@@ -1,0 +1,232 @@
+/**
+ * Who is at the other end of a connection: facts of the kernel, never text from the caller (R-PEER-1, R-PEER-2).
+ * A process is learned once; what proves it is kept open, so that asking "still the same?" costs some ten microseconds.
+ */
+import { closeSync, readSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { IdentityError } from '../errors.ts';
+import {
+  ExitWatch,
+  fileIdentity,
+  isAlive,
+  openBelow,
+  openProcessDirectory,
+  type PeerCredentials,
+  peerCredentials,
+  peerPidfd,
+  pidfdOpen,
+  readLinkBelow,
+  sameFile,
+} from './kernel.ts';
+
+export type Sameness = 'same' | 'gone' | 'changed';
+
+/** The ids of a running process, from /proc/PID/status: effective ones first, as the kernel uses them. */
+export interface ProcessIds {
+  readonly uid: number;
+  readonly gid: number;
+  readonly supplementaryGids: readonly number[];
+}
+
+/** One running process, pinned by a pidfd: its pid cannot be another's while this is alive. */
+export class PeerProcess {
+  readonly pid: number;
+  /** Clock ticks after boot at which it started (field 22 of /proc/PID/stat). */
+  readonly startTime: bigint;
+  readonly ids: ProcessIds;
+  readonly #pidfd: number;
+  readonly #directory: number;
+  readonly #status: number;
+  readonly #executable: Buffer;
+  readonly #idLines: Buffer;
+  readonly #ended = new Set<() => void>();
+  #watch: Disposable | undefined;
+  #holders = 0;
+  #closed = false;
+
+  /** Takes over `pidfd`. Every read of /proc is bracketed by proof that the pidfd's process still lives. */
+  constructor(pid: number, pidfd: number) {
+    const opened: number[] = [pidfd];
+    try {
+      const keep = (fd: number): number => opened[opened.push(fd) - 1] as number;
+      this.pid = pid;
+      this.#pidfd = pidfd;
+      this.#directory = keep(openProcessDirectory(pid));
+      this.#status = keep(openBelow(this.#directory, 'status'));
+      this.startTime = startTimeOf(this.#directory);
+      this.#executable = fileIdentity(this.#directory, 'exe');
+      this.#idLines = Buffer.from(readIdLines(this.#status));
+      this.ids = parseIds(this.#idLines);
+      if (!isAlive(pidfd)) throw gone();
+    } catch (error) {
+      for (const fd of opened) closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** Is it alive, and still the program and the user that it was? Its start time cannot change while the pidfd lives. */
+  sameness(): Sameness {
+    if (this.#closed || !isAlive(this.#pidfd)) return 'gone';
+    try {
+      const same =
+        sameFile(this.#directory, 'exe', this.#executable) && readIdLines(this.#status).equals(this.#idLines);
+      if (same) return 'same';
+    } catch {
+      // /proc answers ESRCH once the process is gone: told apart below.
+    }
+    return isAlive(this.#pidfd) ? 'changed' : 'gone';
+  }
+
+  /** The executable's path as the kernel names it. */
+  executablePath(): string {
+    return readLinkBelow(this.#directory, 'exe');
+  }
+
+  /** The running executable itself, opened for reading; dev, ino, size and mtime as text name it in a cache. */
+  openExecutable(): { fd: number; identity: string } {
+    return { fd: openBelow(this.#directory, 'exe'), identity: this.#executable.toString('hex') };
+  }
+
+  /** The same bytes as `path` in our own view of the file system? A mount namespace can call anything by any name. */
+  isExecutable(path: string): boolean {
+    try {
+      return sameFile(-100, path, this.#executable);
+    } catch {
+      return false;
+    }
+  }
+
+  /** Calls `listener` once when the process has ended. */
+  onEnded(listener: () => void): Disposable {
+    this.#ended.add(listener);
+    return { [Symbol.dispose]: () => void this.#ended.delete(listener) };
+  }
+
+  watchExit(exits: ExitWatch): void {
+    this.#watch ??= exits.add(this.#pidfd, () => {
+      for (const listener of [...this.#ended]) listener();
+    });
+  }
+
+  retain(): void {
+    this.#holders += 1;
+  }
+
+  /** Gives back one hold; true when it was the last and every descriptor has been closed. */
+  release(): boolean {
+    this.#holders -= 1;
+    if (this.#holders > 0 || this.#closed) return false;
+    this.close();
+    return true;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#watch?.[Symbol.dispose]();
+    for (const fd of [this.#status, this.#directory, this.#pidfd]) closeSync(fd);
+  }
+}
+
+/** A connection's other end: the process, and the ids it had when it called connect(2). */
+export interface Peer {
+  readonly process: PeerProcess;
+  readonly credentials: PeerCredentials;
+}
+
+/** Knows the process of every open connection, once each. */
+export class Peers {
+  readonly #exits = new ExitWatch();
+  readonly #processes = new Map<number, PeerProcess>();
+
+  /** Learns who connected on the accepted descriptor; throws when the kernel cannot say so beyond doubt. */
+  accept(socket: number): Peer {
+    const credentials = peerCredentials(socket);
+    const pidfd = peerPidfd(socket);
+    if (credentials.pid === 0 || credentials.uid === overflowId) {
+      closeSync(pidfd);
+      throw new IdentityError('permission-denied', 'no identity issued', { reason: 'peer-outside-our-namespaces' });
+    }
+    return { process: this.#process(credentials.pid, pidfd), credentials };
+  }
+
+  /** Gives back one hold on a process: the one that `accept` took, or one of `retain`. The last closes it. */
+  release(process: PeerProcess): void {
+    if (process.release() && this.#processes.get(process.pid) === process) this.#processes.delete(process.pid);
+  }
+
+  close(): void {
+    this.#exits.close();
+    for (const process of this.#processes.values()) process.close();
+    this.#processes.clear();
+  }
+
+  /** Two living processes cannot share a pid: a known living one with the pid of a living peer is that peer. */
+  #process(pid: number, pidfd: number): PeerProcess {
+    const known = this.#processes.get(pid);
+    const same = known !== undefined && isAlive(pidfd) && known.sameness() === 'same';
+    if (same) closeSync(pidfd);
+    const process = same ? known : new PeerProcess(pid, pidfd);
+    if (!same) {
+      this.#processes.set(pid, process);
+      process.watchExit(this.#exits);
+    }
+    process.retain();
+    return process;
+  }
+}
+
+/** A process that an operator names, to look at it once; the caller closes it. */
+export const inspectProcess = (pid: number): PeerProcess => new PeerProcess(pid, pidfdOpen(pid));
+
+/** USER_HZ, in which /proc counts: 100 on every architecture that we run on. */
+const ticksPerSecond = 100;
+
+/** When the process started, in milliseconds since the epoch, as well as the wall clock knows. */
+export const startedAt = (process: PeerProcess, now: number): number =>
+  now - uptime() * 1000 + (Number(process.startTime) * 1000) / ticksPerSecond;
+
+/** /proc/sys/kernel/overflowuid: what the kernel shows for ids that have no name in our user namespace. */
+const overflowId = 65534;
+
+const gone = (): IdentityError => new IdentityError('permission-denied', 'no identity issued', { reason: 'peer-gone' });
+
+/** /proc/PID/status is some 1.4 KiB; a process with the most groups (65536) passes this and is refused as doubt. */
+const text = Buffer.alloc(64 * 1024);
+
+/** The bytes of the lines Uid, Gid and Groups, in the shared buffer: compare or copy before the next read. */
+function readIdLines(status: number): Buffer {
+  const length = readSync(status, text, 0, text.length, 0);
+  const start = text.indexOf('\nUid:');
+  const groups = text.indexOf('\nGroups:', start);
+  const end = text.indexOf('\n', groups + 1);
+  if (start < 0 || groups < 0 || end < 0 || end > length) throw gone();
+  return text.subarray(start, end);
+}
+
+/** Columns are real, effective, saved, file system: the effective one decides, as in SPIRE. */
+function parseIds(lines: Buffer): ProcessIds {
+  const fields = new Map(
+    lines
+      .toString('latin1')
+      .trim()
+      .split('\n')
+      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]),
+  );
+  const numbers = (name: string): number[] => (fields.get(name) ?? '').split(/\s+/).filter(Boolean).map(Number);
+  const [uid, gid] = [numbers('Uid')[1], numbers('Gid')[1]];
+  if (uid === undefined || gid === undefined) throw gone();
+  return { uid, gid, supplementaryGids: numbers('Groups') };
+}
+
+/** Field 22, counted after the last ')': the command's name before it is the process's own fiction. */
+function startTimeOf(directory: number): bigint {
+  const fd = openBelow(directory, 'stat');
+  try {
+    const length = readSync(fd, text, 0, 4096, 0);
+    const fields = text.toString('latin1', text.lastIndexOf(')', length) + 2, length).split(' ');
+    return BigInt(fields[19] ?? '');
+  } finally {
+    closeSync(fd);
+  }
+}

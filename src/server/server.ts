@@ -1,0 +1,102 @@
+/** Serves operators: the admin API on a socket of mode 0600. */
+import type { WorkloadAttestor } from '../attest/attest.ts';
+import type { Authority } from '../authority/authority.ts';
+import { IdentityError } from '../errors.ts';
+import { AdminService, type GetStatusResponse } from '../gen/mayfly/admin/v1/admin.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type Clock, sleep } from '../runtime/clock.ts';
+import { GrpcServer } from '../runtime/grpc-server.ts';
+import type { Log } from '../runtime/log.ts';
+import { type Peer, Peers } from '../runtime/peer.ts';
+import { descriptorOf, listenUnix } from '../runtime/unix-socket.ts';
+import { recorded } from './admin.ts';
+import { authorityMethods } from './authority.ts';
+import { entries } from './entries.ts';
+import { explain } from './explain.ts';
+import { ledgerMethods } from './ledger.ts';
+import { people } from './people.ts';
+import type { Recorder } from './recorder.ts';
+
+export { Recorder } from './recorder.ts';
+export { type StatusEndpoint, startStatusEndpoint } from './http.ts';
+
+export interface ServerParts {
+  readonly socket: string;
+  readonly registry: Registry;
+  readonly authority: Authority;
+  readonly ledger: Ledger;
+  readonly attestors: readonly WorkloadAttestor[];
+  readonly recorder: Recorder;
+  readonly flushRefusals: () => Promise<void>;
+  readonly status: () => GetStatusResponse;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Server {
+  readonly socket: string;
+  stop(): Promise<void>;
+}
+
+/** A chunk of a bulk load; larger ones are split by the client. */
+const messageLimit = 4 * 1024 * 1024;
+const streamsPerConnection = 100;
+const stopGraceMs = 2_000;
+
+export async function startServer(parts: ServerParts): Promise<Server> {
+  const { registry, authority, ledger, clock, log } = parts;
+  const peers = new Peers();
+  const server = new GrpcServer<Peer>({ admit: requireOperator, messageLimit, streamsPerConnection, failed: failing(log) });
+  const handlers = {
+    ...people(registry),
+    ...entries(registry),
+    ...authorityMethods(authority),
+    ...ledgerMethods({ ledger, flush: parts.flushRefusals }),
+    explain: ({ pid }: { pid: number }) => explain(pid, parts),
+    getStatus: parts.status,
+  };
+  server.add(AdminService, recorded(handlers, parts.recorder));
+  const socket = await listenUnix({
+    path: parts.socket,
+    mode: 0o600,
+    accept: (connection) => {
+      connection.on('error', () => connection.destroy());
+      try {
+        const peer = peers.accept(descriptorOf(connection));
+        connection.once('close', () => peers.release(peer.process));
+        server.serve(connection, peer);
+      } catch (error) {
+        log.warn({ err: error }, 'an admin connection was refused');
+        connection.destroy();
+      }
+    },
+  });
+  return {
+    socket: socket.path,
+    stop: async () => {
+      socket.close();
+      await server.stop(stopGraceMs, (ms) => sleep(clock, ms));
+      peers.close();
+    },
+  };
+}
+
+/** The socket's mode says so already; the kernel's word on who connected is asked all the same. */
+function requireOperator(_path: string, { peer }: { peer: Peer }): void {
+  const { uid } = peer.credentials;
+  if (uid === 0 || uid === process.geteuid?.()) return;
+  throw new IdentityError('permission-denied', 'the admin API is for root and for the user that runs mayfly');
+}
+
+const failing =
+  (log: Log) =>
+  (path: string, peer: Peer, error: unknown): IdentityError | undefined => {
+    const caller = { path, uid: peer.credentials.uid, pid: peer.process.pid };
+    if (error instanceof IdentityError) {
+      log.info({ ...caller, code: error.code, reason: error.reason }, error.message);
+      return error;
+    }
+    log.error({ ...caller, err: error }, 'internal error');
+    return undefined;
+  };
