@@ -3,6 +3,7 @@ module mayfly.dev/interop
 go 1.26.0
 
 require (
+	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/jhump/protoreflect v1.18.0
 	github.com/spiffe/go-spiffe/v2 v2.8.1
 	github.com/zmap/zcrypto v0.0.0-20260906180147-3ed30b1e9340
@@ -12,7 +13,6 @@ require (
 
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect
-	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/jhump/protoreflect/v2 v2.0.0-beta.1 // indirect
 	github.com/pelletier/go-toml v1.9.5 // indirect

@@ -11,6 +11,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"google.golang.org/grpc/status"
 )
 
 func x509Source(ctx context.Context, _ []string) error {
@@ -110,9 +111,10 @@ func (w *contextWatcher) OnX509ContextUpdate(update *workloadapi.X509Context) {
 	}
 }
 
+// What is heard here is tried again by go-spiffe itself; what it gives up on ends the watch.
 func (w *contextWatcher) OnX509ContextWatchError(err error) {
 	if !errors.Is(err, context.Canceled) {
-		w.fail(err)
+		_ = say(fields{"retrying": status.Code(err).String()})
 	}
 }
 

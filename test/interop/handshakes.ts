@@ -1,0 +1,190 @@
+/** Two processes of different making, each with its SVID from the Workload API, shake hands while certificates rotate. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Mayfly } from '../integration/fixture.ts';
+import { check, holds, same } from './checks.ts';
+import { act, caTtlSeconds, directoryOf, go, id, type Line, node, trustDomain, users } from './stage.ts';
+import { goProgram, sdkEcho } from './tools.ts';
+
+const nodeProgram = readlinkSync('/proc/self/exe');
+
+/** A server under a user of its own, known by the address it prints. */
+class Server implements Disposable {
+  readonly #child: ChildProcess;
+  readonly lines: Line[] = [];
+  readonly listening: Promise<string>;
+
+  constructor(mayfly: Mayfly, uid: number, program: string, args: readonly string[]) {
+    const env = { PATH: process.env['PATH'], SPIFFE_ENDPOINT_SOCKET: mayfly.endpoint };
+    this.#child = spawn(program, args, { uid, gid: uid, env, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
+    this.listening = new Promise((resolve, reject) => {
+      this.#child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+      createInterface({ input: this.#child.stdout ?? process.stdin }).on('line', (text) => {
+        const line = JSON.parse(text) as Line;
+        this.lines.push(line);
+        if (typeof line['listening'] === 'string') resolve(line['listening']);
+      });
+    });
+    this.listening.catch(() => undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.removeAllListeners('exit');
+    this.#child.kill('SIGKILL');
+  }
+}
+
+const any = '127.0.0.1:0';
+
+/** Every pair of Go and Node, side by side, for longer than an authority lives. */
+export async function handshakes(mayfly: Mayfly): Promise<void> {
+  const seconds = String(caTtlSeconds + 10);
+  using goServer = new Server(mayfly, users.goServer, goProgram('spiffe'), ['echo-server', any, trustDomain]);
+  using nodeServer = new Server(mayfly, users.nodeServer, nodeProgram, [sdkEcho, 'server', any, trustDomain]);
+  const pairs = [
+    ['XR-11 XR-19 go-spiffe to go-spiffe', 'go-server', 'go-client', (s: string) => goTo(goServer, s)],
+    ['our SDK to go-spiffe', 'go-server', 'node-client', (s: string) => nodeTo(goServer, s)],
+    ['go-spiffe to our SDK', 'node-server', 'go-client', (s: string) => goTo(nodeServer, s)],
+    ['our SDK to our SDK', 'node-server', 'node-client', (s: string) => nodeTo(nodeServer, s)],
+  ] as const;
+  const goTo = async (server: Server, s: string) =>
+    go(mayfly, users.goClient, 'echo-client', await server.listening, trustDomain, s);
+  const nodeTo = async (server: Server, s: string) =>
+    node(mayfly, users.nodeClient, 'client', await server.listening, trustDomain, s);
+
+  await Promise.all(
+    pairs.map(([title, server, client, shake]) =>
+      check(`${title}: mutual TLS through every rotation, no handshake fails`, async () => {
+        const [seen] = await shake(seconds);
+        same('peer', [seen?.['peer'], seen?.['seenAs']], [id(server), id(client)]);
+        holds(`at least 100 handshakes: ${JSON.stringify(seen)}`, Number(seen?.['handshakes']) >= 100);
+        holds(
+          `both sides were renewed: ${JSON.stringify(seen)}`,
+          Number(seen?.['ownCertificates']) > 2 && Number(seen?.['peerCertificates']) > 2,
+        );
+        holds(`the authority was rotated: ${JSON.stringify(seen)}`, Number(seen?.['issuers']) > 1);
+      }),
+    ),
+  );
+  await check('a peer without a certificate is refused by both servers', async () => {
+    for (const server of [goServer, nodeServer])
+      same('answer', await withoutCertificate(await server.listening), 'refused');
+  });
+}
+
+async function withoutCertificate(address: string): Promise<string> {
+  const { default: tls } = await import('node:tls');
+  const [host = '', port = ''] = address.split(':');
+  return new Promise((resolve) => {
+    const socket = tls.connect({ host, port: Number(port), rejectUnauthorized: false }, () => socket.write('hello\n'));
+    socket.on('data', () => resolve('answered'));
+    socket.on('error', () => resolve('refused'));
+    socket.on('close', () => resolve('refused'));
+    setTimeout(() => socket.destroy(), 5_000).unref();
+  });
+}
+
+/** A Workload API that is not ours: gRPC for Go and an authority in Go. */
+export async function otherServer(mayfly: Mayfly): Promise<void> {
+  await check('EP-04 our SDK gets its identity from a Workload API written in Go', async () => {
+    const directory = await directoryOf(mayfly, users.goServer, 'go-api');
+    const socket = `${directory}/api.sock`;
+    const server = spawn(goProgram('server'), [socket, id('from-go')], {
+      uid: users.goServer,
+      gid: users.goServer,
+      stdio: 'ignore',
+    });
+    try {
+      await appears(socket);
+      const env = { PATH: process.env['PATH'], SPIFFE_ENDPOINT_SOCKET: `unix://${socket}` };
+      const { run } = await import('../integration/fixture.ts');
+      const uid = users.nodeClient;
+      const { status, stdout, stderr } = await run(nodeProgram, [sdkEcho, 'fetch', 'reports'], {
+        uid,
+        gid: uid,
+        env,
+        cwd: '/',
+      });
+      same('exit', [status, stderr], [0, '']);
+      const facts = JSON.parse(stdout) as Line;
+      same('identities', [facts['id'], facts['verified'], facts['tokenOf']], Array(3).fill(id('from-go')));
+    } finally {
+      server.kill('SIGKILL');
+    }
+  });
+}
+
+async function appears(path: string): Promise<void> {
+  for (
+    const late = performance.now() + 5_000;
+    performance.now() < late;
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  ) {
+    const there = await new Promise<boolean>((resolve) => {
+      const probe = net.connect(path, () => resolve(true)).on('error', () => resolve(false));
+      probe.once('connect', () => probe.destroy());
+    });
+    if (there) return;
+  }
+  throw new Error(`nothing listens on ${path}`);
+}
+
+/** openssl at both ends, with the files that `mayfly fetch x509 --write` made. */
+export async function opensslHandshake(mayfly: Mayfly): Promise<void> {
+  await check('XC-38 XC-37 openssl s_server and s_client shake hands with fetched files, TLS 1.2 and 1.3', async () => {
+    const directory = await directoryOf(mayfly, users.files, 'handshake');
+    const { launcher } = await import('../integration/fixture.ts');
+    const fetched = await act(mayfly, users.files, launcher, ['fetch', 'x509', '--write', directory]);
+    same('exit of fetch', fetched.status, 0);
+    for (const version of ['-tls1_2', '-tls1_3']) await shakeWithOpenssl(directory, version);
+  });
+}
+
+async function shakeWithOpenssl(directory: string, version: string): Promise<void> {
+  const port = await freePort();
+  const files = ['-cert', 'svid.pem', '-key', 'key.pem', '-CAfile', 'bundle.pem', '-verify_return_error', version];
+  const server = spawn(
+    'openssl',
+    ['s_server', '-accept', `127.0.0.1:${port}`, ...files, '-Verify', '1', '-naccept', '1', '-rev', '-quiet'],
+    {
+      cwd: directory,
+      stdio: 'ignore',
+    },
+  );
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const client = spawn(
+      'openssl',
+      ['s_client', '-connect', `127.0.0.1:${port}`, ...files, '-x509_strict', '-quiet', '-no_ign_eof'],
+      {
+        cwd: directory,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
+    let said = '';
+    client.stdout.on('data', (text: Buffer) => {
+      said += text.toString();
+      if (said.includes('olleh')) client.kill('SIGKILL');
+    });
+    client.stderr.on('data', (text: Buffer) => {
+      said += text.toString();
+    });
+    client.stdin.write('hello\n');
+    const late = setTimeout(() => client.kill('SIGKILL'), 5_000);
+    await new Promise((resolve) => client.once('exit', resolve));
+    clearTimeout(late);
+    holds(`openssl ${version} echoes: ${said.replace(/\s+/g, ' ')}`, said.includes('olleh'));
+  } finally {
+    server.kill('SIGKILL');
+  }
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });

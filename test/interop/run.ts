@@ -1,0 +1,41 @@
+/**
+ * Strangers as judges: unmodified programs and libraries of other people against a real `./mayfly up`, each as a process
+ * under a user of its own. Needs root, Go, Python, openssl and certtool; what is missing counts as failed, not skipped.
+ *
+ *   node test/interop/run.ts
+ */
+import { startMayfly } from '../integration/fixture.ts';
+import { check, conclude, print } from './checks.ts';
+import { handshakes, opensslHandshake, otherServer } from './handshakes.ts';
+import { afterRestart } from './restart.ts';
+import { flags, register, trustDomain } from './stage.ts';
+import { buildGo, buildPython } from './tools.ts';
+import { fetchedFiles } from './with-files.ts';
+import { genericGrpc } from './with-generic-grpc.ts';
+import { goRotation, goSpiffe } from './with-go-spiffe.ts';
+import { pyRotation, pySpiffe } from './with-py-spiffe.ts';
+
+await Promise.all([
+  check('the judges in Go are built', buildGo),
+  check('the judge in Python is installed', buildPython),
+]);
+
+try {
+  await using mayfly = await startMayfly({ trustDomain, flags });
+  await check('an operator registers everybody with the command line', () => register(mayfly));
+  await Promise.all([handshakes(mayfly), goRotation(mayfly), pyRotation(mayfly), judgements()]);
+  await afterRestart(mayfly);
+
+  async function judgements(): Promise<void> {
+    await genericGrpc(mayfly);
+    await goSpiffe(mayfly);
+    await pySpiffe(mayfly);
+    await fetchedFiles(mayfly);
+    await opensslHandshake(mayfly);
+    await otherServer(mayfly);
+  }
+} catch (error) {
+  await check('the issuer starts and stops', () => Promise.reject(error));
+  print(error instanceof Error ? (error.stack ?? '') : '');
+}
+process.exit(conclude());
