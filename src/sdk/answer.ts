@@ -12,7 +12,7 @@ export function field<T>(name: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw unusable(`${name}: ${error instanceof IdentityError ? error.message : 'not what it should be'}`, error);
+    throw unusable(`${name}: ${error instanceof IdentityError ? said(error) : 'not what it should be'}`, error);
   }
 }
 
@@ -50,6 +50,10 @@ export function readBundles<T>(
   }
   return read;
 }
+
+/** The reader is our own program, not a stranger: it may know which rule said no. */
+const said = ({ message, reason }: IdentityError): string =>
+  reason === undefined ? message : `${message} (${reason})`;
 
 export const unusable = (what: string, cause?: unknown): IdentityError =>
   new IdentityError('unavailable', `The Workload API sent an answer that cannot be used: ${what}.`, {

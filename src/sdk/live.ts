@@ -105,6 +105,7 @@ export class Live<T extends object> implements Disposable {
     const giveUp = (): void => reject(signal && abandoned(signal, this.#state.value.error));
     using _look = this.#state.onChange(look);
     using _giveUp = signal && onAbort(signal, giveUp);
+    look(this.#state.value);
     if (signal?.aborted) giveUp();
     await promise;
   }
