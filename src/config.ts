@@ -47,8 +47,16 @@ const schema = z.strictObject({
   ca_ttl: duration(10).default(86_400),
   ca_key_type: keyType.default('ec-p256'),
   jwt_key_type: keyType.default('ec-p256'),
-  executable_hash_limit: z.number().int().min(0).default(256 * 1024 * 1024),
-  ledger_segment_bytes: z.number().int().min(4096).default(64 * 1024 * 1024),
+  executable_hash_limit: z
+    .number()
+    .int()
+    .min(0)
+    .default(256 * 1024 * 1024),
+  ledger_segment_bytes: z
+    .number()
+    .int()
+    .min(4096)
+    .default(64 * 1024 * 1024),
 });
 
 /** What each setting means, in the order in which it is printed. */
@@ -83,7 +91,10 @@ export function parseConfig(flags: Flags, yaml?: string): Config {
   const options = Object.fromEntries(
     Object.entries(flags)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [optionNames[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]),
+      .map(([name, value]) => [
+        optionNames[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        value,
+      ]),
   );
   const result = schema.safeParse({ ...file.settings, ...options });
   if (result.success) return result.data;
@@ -111,7 +122,10 @@ function parseYaml(text: string): { settings: object; lineOf: (key: string) => n
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true });
   const [error] = document.errors;
   if (error !== undefined) {
-    throw new IdentityError('invalid-argument', `the settings are not YAML: line ${error.linePos?.[0].line}: ${error.code}`);
+    throw new IdentityError(
+      'invalid-argument',
+      `the settings are not YAML: line ${error.linePos?.[0].line}: ${error.code}`,
+    );
   }
   const settings: unknown = document.toJS({ maxAliasCount: 0 }) ?? {};
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
@@ -128,7 +142,11 @@ function lineOfKey(document: ReturnType<typeof parseDocument>, lines: LineCounte
   return undefined;
 }
 
-function refusal(issue: z.core.$ZodIssue | undefined, options: object, lineOf: (key: string) => number | undefined): IdentityError {
+function refusal(
+  issue: z.core.$ZodIssue | undefined,
+  options: object,
+  lineOf: (key: string) => number | undefined,
+): IdentityError {
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const name = String(unknown ?? issue?.path[0] ?? '');
   const line = lineOf(name);

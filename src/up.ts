@@ -5,7 +5,7 @@ import { unixAttestor } from './attest/attest.ts';
 import { openAuthority } from './authority/authority.ts';
 import type { Config } from './config.ts';
 import { IdentityError } from './errors.ts';
-import { openLedger, RefusalCounter } from './ledger/ledger.ts';
+import { openLedger, RefusalCounter, verifyLedger } from './ledger/ledger.ts';
 import { openRegistry } from './registry/registry.ts';
 import { systemClock as clock } from './runtime/clock.ts';
 import { openDataDirectory } from './runtime/data-directory.ts';
@@ -14,9 +14,9 @@ import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { systemRandom as random } from './runtime/random.ts';
 import { endRequested, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
-import { Recorder, startServer, startStatusEndpoint } from './server/server.ts';
-import { TrustDomain } from './spiffe/id.ts';
 import { version } from './runtime/version.ts';
+import { Recorder, startServer, startStatusEndpoint } from './server/server.ts';
+import type { TrustDomain } from './spiffe/id.ts';
 import { welcome } from './welcome.ts';
 
 /** Runs until SIGTERM or SIGINT; what was opened is closed in the opposite order, whatever happens. */
@@ -33,8 +33,9 @@ export async function up(config: Config): Promise<void> {
   const data = openDataDirectory(config.data_dir, random);
   closing.defer(() => data.release());
 
+  const ledgerDirectory = join(data.path, 'ledger');
   const ledger = await openLedger({
-    directory: join(data.path, 'ledger'),
+    directory: ledgerDirectory,
     key: data.ledgerKey,
     clock,
     segmentBytes: config.ledger_segment_bytes,
@@ -43,7 +44,13 @@ export async function up(config: Config): Promise<void> {
   await ledger.append({ kind: 'mayfly.started', version, trustDomain, pid: process.pid });
   closing.defer(async () => void (await ledger.append({ kind: 'mayfly.stopped', reason })));
 
-  const registry = await openRegistry({ path: join(data.path, 'registry.db'), key: data.registryKey, clock, random, trustDomain });
+  const registry = await openRegistry({
+    path: join(data.path, 'registry.db'),
+    key: data.registryKey,
+    clock,
+    random,
+    trustDomain,
+  });
   closing.defer(() => registry.close());
   const recorder = new Recorder(ledger, registry, log);
   closing.defer(() => recorder.close());
@@ -62,11 +69,20 @@ export async function up(config: Config): Promise<void> {
   });
   closing.defer(() => authority.close());
 
-  const refusals = new RefusalCounter({ ledger, clock });
+  const refusals = new RefusalCounter(ledger, clock);
   closing.defer(() => refusals.close());
   const attestors = [unixAttestor({ hashLimitBytes: config.executable_hash_limit })];
   const agent = await startAgent({
-    socket: config.socket, registry, authority, ledger, refusals, attestors, clock, random, log, metrics,
+    socket: config.socket,
+    registry,
+    authority,
+    ledger,
+    refusals,
+    attestors,
+    clock,
+    random,
+    log,
+    metrics,
   });
   closing.defer(() => agent.stop());
 
@@ -81,19 +97,42 @@ export async function up(config: Config): Promise<void> {
     ledgerRecords: ledger.head().seq,
   });
   const server = await startServer({
-    socket: config.admin_socket, registry, authority, ledger, attestors, recorder, status, clock, log,
+    socket: config.admin_socket,
+    registry,
+    authority,
+    ledger,
+    attestors,
+    recorder,
+    status,
+    clock,
+    log,
+    verifyLedger: () => verifyLedger(ledgerDirectory, data.ledgerKey),
     flushRefusals: () => refusals.flush(),
   });
   closing.defer(() => server.stop());
 
-  observe(metrics, { mayfly_entries: () => registry.count(), mayfly_open_calls: () => agent.openStreams(), mayfly_ledger_records: () => ledger.head().seq });
-  const problems = (): string[] => [authority.problem, ledger.problem].filter((problem) => problem !== undefined);
+  observe(metrics, {
+    mayfly_entries: () => registry.count(),
+    mayfly_open_calls: () => agent.openStreams(),
+    mayfly_ledger_records: () => ledger.head().seq,
+  });
+  let diskProblem: string | undefined;
+  void ledger.failed.then((error) => void (diskProblem = error.message));
+  const problems = (): string[] => [authority.problem, diskProblem].filter((problem) => problem !== undefined);
   if (config.http !== undefined) {
     const endpoint = await startStatusEndpoint({ ...config.http, metrics, problems });
     closing.defer(() => endpoint.close());
   }
 
-  terminal.out(welcome({ trustDomain, config, socket: agent.socket, adminSocket: server.socket, people: registry.people().length }));
+  terminal.out(
+    welcome({
+      trustDomain,
+      config,
+      socket: agent.socket,
+      adminSocket: server.socket,
+      people: registry.people().length,
+    }),
+  );
   reason = await requested;
   log.info({ reason }, 'stopping');
 }

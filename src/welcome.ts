@@ -12,7 +12,8 @@ export interface WelcomeParts {
 }
 
 export function welcome({ trustDomain, config, socket, adminSocket, people }: WelcomeParts): string {
-  const status = config.http === undefined ? [] : [`  health, metrics      http://${config.http.host}:${config.http.port}`];
+  const status =
+    config.http === undefined ? [] : [`  health, metrics      http://${config.http.host}:${config.http.port}`];
   const lines = [
     `mayfly is ready for ${trustDomain}`,
     `  workloads connect to unix://${socket}`,

@@ -82,13 +82,15 @@ describe('the architecture', () => {
   });
 
   it('keeps rows 1 and 2 pure: no time, no randomness, no waiting, no files', () => {
-    const impure = /\b(Date\.now|new Date\(\)|Math\.random|randomBytes|randomUUID|setTimeout|setInterval|await |async )|from 'node:(fs|net|http2?|child_process)/;
+    const impure =
+      /\b(Date\.now|new Date\(\)|Math\.random|randomBytes|randomUUID|setTimeout|setInterval|await |async )|from 'node:(fs|net|http2?|child_process)/;
     const broken = files.filter(({ file, text }) => ['x509', 'spiffe'].includes(room(file)) && impure.test(code(text)));
     expect(broken.map(({ file }) => file)).toEqual([]);
   });
 
   it('lets only runtime/ touch time, randomness, the environment and the console, so that tests can replace them', () => {
-    const effect = /\b(Date\.now\(|Math\.random|randomBytes\(|randomUUID\(|process\.env\b|console\.|setTimeout\(|setInterval\()/;
+    const effect =
+      /\b(Date\.now\(|Math\.random|randomBytes\(|randomUUID\(|process\.env\b|console\.|setTimeout\(|setInterval\()/;
     const broken = files.filter(({ file, text }) => room(file) !== 'runtime' && effect.test(code(text)));
     expect(broken.map(({ file }) => file)).toEqual([]);
   });

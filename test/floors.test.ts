@@ -50,7 +50,9 @@ describe('R-SUP-1 the version floors', () => {
 });
 
 describe('R-SUP-1 the supply chain', () => {
-  const lock = json('package-lock.json') as { packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }> };
+  const lock = json('package-lock.json') as {
+    packages: Record<string, { resolved?: string; integrity?: string; link?: boolean }>;
+  };
 
   it('pins every package by its integrity, and names no address', () => {
     const packages = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && entry.link !== true);
@@ -64,7 +66,9 @@ describe('R-SUP-1 the supply chain', () => {
 
   it('has at most fifteen direct runtime dependencies, each argued for in docs/decisions', () => {
     const names = Object.keys(json('package.json').dependencies);
-    const decisions = readdirSync(join(root, 'docs/decisions')).map((file) => readFileSync(join(root, 'docs/decisions', file), 'utf8'));
+    const decisions = readdirSync(join(root, 'docs/decisions')).map((file) =>
+      readFileSync(join(root, 'docs/decisions', file), 'utf8'),
+    );
     expect(names.length).toBeLessThanOrEqual(15);
     expect(names.filter((name) => !decisions.some((text) => text.includes(`\`${name}\``)))).toEqual([]);
   });

@@ -9,6 +9,7 @@ import type { Ledger, RefusalCounter } from '../ledger/ledger.ts';
 import type { Registry, RegistryChange } from '../registry/registry.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { newLeafKey } from '../runtime/leaf-key.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import type { PeerProcess, Peers } from '../runtime/peer.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
@@ -23,6 +24,7 @@ export interface IdentitiesParts {
   readonly refusals: RefusalCounter;
   readonly attestors: readonly WorkloadAttestor[];
   readonly peers: Peers;
+  readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -217,6 +219,7 @@ export class Identities {
       notAfter: issued.notAfter,
       authority: issued.authorityId,
     });
+    this.#parts.metrics.issued.inc({ type: 'x509' });
     const half = (issued.notAfter - issued.issuedAt) / 2;
     const renewAt = issued.issuedAt + half * (1 + renewalJitter * (2 * random.fraction() - 1));
     const { chain, serial, notAfter } = issued;
@@ -237,6 +240,7 @@ export class Identities {
       expiresAt: issued.expiresAt,
       authority: issued.authorityId,
     });
+    this.#parts.metrics.issued.inc({ type: 'jwt' });
     const reuseUntil = issued.issuedAt + (issued.expiresAt - issued.issuedAt) / 2;
     instance.keepToken(key, { entry, token: issued.token, reuseUntil });
     return issued.token;
@@ -250,7 +254,9 @@ export class Identities {
 
   #countRefusal({ process }: Instance, error: IdentityError): void {
     const { pid, startTime, ids } = process;
-    this.#parts.refusals.count({ pid, startTime, uid: ids.uid, gid: ids.gid, reason: error.reason ?? 'refused' });
+    const reason = error.reason ?? 'refused';
+    this.#parts.metrics.refused.inc({ reason });
+    this.#parts.refusals.count({ pid, startTime, uid: ids.uid, gid: ids.gid, reason });
   }
 
   async #record(event: Parameters<Ledger['append']>[0]): Promise<void> {

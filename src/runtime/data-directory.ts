@@ -41,7 +41,10 @@ function lockFile(path: string): number {
   const fd = open(path);
   if (tryLock(fd)) return fd;
   closeSync(fd);
-  throw new IdentityError('failed-precondition', `another mayfly uses ${path.slice(0, -'/lock'.length)}; stop it first`);
+  throw new IdentityError(
+    'failed-precondition',
+    `another mayfly uses ${path.slice(0, -'/lock'.length)}; stop it first`,
+  );
 }
 
 function open(path: string): number {
@@ -59,6 +62,7 @@ function readSeal(path: string, used: boolean, random: Random): Buffer {
     writeFileAtomic(path, random.bytes(sealBytes).toString('hex'));
   }
   const text = readPrivateFile(path, 1024).toString('latin1');
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new IdentityError('data-loss', `${path} is damaged; put it back from a backup`);
+  if (!/^[0-9a-f]{64}$/.test(text))
+    throw new IdentityError('data-loss', `${path} is damaged; put it back from a backup`);
   return Buffer.from(text, 'hex');
 }

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
 /** What a running mayfly counts. Names follow Prometheus: unit last, `_total` for what only grows. */
 export interface Metrics {

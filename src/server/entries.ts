@@ -21,7 +21,12 @@ export const entries = (registry: Registry): Pick<AdminHandlers, EntryMethods> =
       }
       if (done) {
         const created = await registry.createEntries(drafts, actor(call));
-        yield { received: drafts.length, done, entries: created.entries.map(entryToWire), warnings: [...created.warnings] };
+        yield {
+          received: drafts.length,
+          done,
+          entries: created.entries.map(entryToWire),
+          warnings: [...created.warnings],
+        };
         return;
       }
       yield { received: drafts.length, done: false, entries: [], warnings: [] };

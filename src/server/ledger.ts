@@ -1,35 +1,29 @@
 /** Reading, proving and archiving the ledger over the admin API. */
 import { IdentityError } from '../errors.ts';
 import type * as wire from '../gen/mayfly/admin/v1/admin.ts';
-import type { Ledger, LedgerFilter } from '../ledger/ledger.ts';
+import type { Ledger, LedgerFilter, VerifyReport } from '../ledger/ledger.ts';
 import type { AdminHandlers } from './admin.ts';
 
 type LedgerMethods = 'listRecords' | 'verifyLedger' | 'archiveLedger';
 
 export interface LedgerParts {
   readonly ledger: Ledger;
+  readonly verify: () => Promise<VerifyReport>;
   /** Refusals are counted in memory for a while: whoever reads the ledger sees them too. */
   readonly flush: () => Promise<void>;
 }
 
-export const ledgerMethods = ({ ledger, flush }: LedgerParts): Pick<AdminHandlers, LedgerMethods> => ({
+export const ledgerMethods = ({ ledger, verify, flush }: LedgerParts): Pick<AdminHandlers, LedgerMethods> => ({
   listRecords: async function* (request) {
     await flush();
-    for await (const { seq, at, kind, line } of ledger.query(filterOf(request))) {
-      yield { seq, at: new Date(at), kind, json: line };
+    for await (const { seq, at, event, json } of ledger.query(filterOf(request))) {
+      yield { seq, at: new Date(at), kind: event.kind, json };
     }
   },
 
   verifyLedger: async () => {
-    const report = await ledger.verify();
-    return {
-      ok: report.ok,
-      records: report.records,
-      segments: report.segments,
-      firstBadSeq: report.ok ? 0 : report.firstBadSeq,
-      problem: report.ok ? '' : report.problem,
-      head: report.head,
-    };
+    const { ok, records, segments, problem, end } = await verify();
+    return { ok, records, segments, firstBadSeq: problem?.seq ?? 0, problem: problem?.message ?? '', head: end.hash };
   },
 
   archiveLedger: async ({ before, directory }) => {

@@ -3,7 +3,7 @@ import type { WorkloadAttestor } from '../attest/attest.ts';
 import type { Authority } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
 import { AdminService, type GetStatusResponse } from '../gen/mayfly/admin/v1/admin.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Ledger, VerifyReport } from '../ledger/ledger.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Clock, sleep } from '../runtime/clock.ts';
 import { GrpcServer } from '../runtime/grpc-server.ts';
@@ -18,8 +18,8 @@ import { ledgerMethods } from './ledger.ts';
 import { people } from './people.ts';
 import type { Recorder } from './recorder.ts';
 
-export { Recorder } from './recorder.ts';
 export { type StatusEndpoint, startStatusEndpoint } from './http.ts';
+export { Recorder } from './recorder.ts';
 
 export interface ServerParts {
   readonly socket: string;
@@ -28,6 +28,7 @@ export interface ServerParts {
   readonly ledger: Ledger;
   readonly attestors: readonly WorkloadAttestor[];
   readonly recorder: Recorder;
+  readonly verifyLedger: () => Promise<VerifyReport>;
   readonly flushRefusals: () => Promise<void>;
   readonly status: () => GetStatusResponse;
   readonly clock: Clock;
@@ -47,12 +48,17 @@ const stopGraceMs = 2_000;
 export async function startServer(parts: ServerParts): Promise<Server> {
   const { registry, authority, ledger, clock, log } = parts;
   const peers = new Peers();
-  const server = new GrpcServer<Peer>({ admit: requireOperator, messageLimit, streamsPerConnection, failed: failing(log) });
+  const server = new GrpcServer<Peer>({
+    admit: requireOperator,
+    messageLimit,
+    streamsPerConnection,
+    failed: failing(log),
+  });
   const handlers = {
     ...people(registry),
     ...entries(registry),
     ...authorityMethods(authority),
-    ...ledgerMethods({ ledger, flush: parts.flushRefusals }),
+    ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),
     getStatus: parts.status,
   };

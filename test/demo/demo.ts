@@ -50,7 +50,10 @@ function run(...words: string[]): string {
 
 const workload = (uid: number): Promise<Told | Refused> =>
   new Promise((tell, fail) => {
-    const child = fork(join(import.meta.dirname, 'workload.ts'), [String(uid), 'reports'], { env: environment, stdio: 'inherit' });
+    const child = fork(join(import.meta.dirname, 'workload.ts'), [String(uid), 'reports'], {
+      env: environment,
+      stdio: 'inherit',
+    });
     child.once('message', (message) => tell(message as Told | Refused));
     child.once('exit', (code) => fail(new Error(`the workload ended with ${code} and said nothing`)));
   });
@@ -87,9 +90,22 @@ async function story(): Promise<void> {
 
     chapter('Somebody is made answerable, and says which process is owed which identity.');
     run('person', 'add', 'ada', '--name', 'Ada Byron');
-    run('entry', 'create', '--spiffe-id', 'spiffe://example.org/web', '--selector', `unix:uid:${workloadUid}`, '--owner', 'ada', '--audience', 'reports');
+    run(
+      'entry',
+      'create',
+      '--spiffe-id',
+      'spiffe://example.org/web',
+      '--selector',
+      `unix:uid:${workloadUid}`,
+      '--owner',
+      'ada',
+      '--audience',
+      'reports',
+    );
 
-    chapter(`A workload, another process of uid ${workloadUid}, connects to the socket. It presents nothing: the kernel says who it is.`);
+    chapter(
+      `A workload, another process of uid ${workloadUid}, connects to the socket. It presents nothing: the kernel says who it is.`,
+    );
     const told = await workload(workloadUid);
     if ('refused' in told) throw new Error(`the workload was refused: ${told.refused}`);
     say(`   It is ${told.id} now, with a key of its own, and has a token for "reports".`);
@@ -97,10 +113,22 @@ async function story(): Promise<void> {
     chapter('Do others believe that? openssl looks at the certificate, in both roles of TLS.');
     writeFileSync(join(home, 'svid.pem'), told.certificates);
     writeFileSync(join(home, 'bundle.pem'), told.bundle);
-    judge('A server may use it, and a client too.', 'openssl', ['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', 'bundle.pem', 'svid.pem']);
-    execFileSync('openssl', ['verify', '-x509_strict', '-purpose', 'sslclient', '-CAfile', 'bundle.pem', 'svid.pem'], { cwd: home });
+    judge('A server may use it, and a client too.', 'openssl', [
+      'verify',
+      '-x509_strict',
+      '-purpose',
+      'sslserver',
+      '-CAfile',
+      'bundle.pem',
+      'svid.pem',
+    ]);
+    execFileSync('openssl', ['verify', '-x509_strict', '-purpose', 'sslclient', '-CAfile', 'bundle.pem', 'svid.pem'], {
+      cwd: home,
+    });
 
-    chapter('And the token? `jose`, a JWT library that has never heard of SPIFFE, checks it against the published keys.');
+    chapter(
+      'And the token? `jose`, a JWT library that has never heard of SPIFFE, checks it against the published keys.',
+    );
     const keys = JSON.parse(mayfly('bundle', 'show', '--format', 'jwks')) as JSONWebKeySet;
     for (const key of keys.keys) Reflect.deleteProperty(key, 'use');
     const { payload } = await jwtVerify(told.token, createLocalJWKSet(keys), { audience: 'reports' });

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { inspectProcess } from '../runtime/peer.ts';
+import { parseNames } from './accounts.ts';
+import { attestWorkload, unixAttestor } from './attest.ts';
+
+const attestSelf = async (hashLimitBytes: number, wants = true): Promise<string[]> => {
+  const self = inspectProcess(process.pid);
+  try {
+    return [...(await attestWorkload(self, [unixAttestor({ hashLimitBytes })], () => wants))];
+  } finally {
+    self.close();
+  }
+};
+
+describe('the unix attestor', () => {
+  it("tells SPIRE's selectors from the kernel's facts", async () => {
+    const selectors = await attestSelf(2 ** 30);
+    const hash = createHash('sha256').update(readFileSync(process.execPath)).digest('hex');
+    expect(selectors).toEqual(
+      expect.arrayContaining([
+        `unix:uid:${process.geteuid?.()}`,
+        'unix:user:root',
+        `unix:gid:${process.getegid?.()}`,
+        'unix:group:root',
+        `unix:path:${process.execPath}`,
+        `unix:sha256:${hash}`,
+      ]),
+    );
+  });
+
+  it('hashes no executable that no entry asks about, and none over the limit', async () => {
+    for (const selectors of [await attestSelf(2 ** 30, false), await attestSelf(1024)]) {
+      expect(selectors.filter((selector) => selector.startsWith('unix:sha256:'))).toEqual([]);
+    }
+  });
+
+  it('SE-11 tells a stranger nothing of what an attestor found wrong', async () => {
+    const self = inspectProcess(process.pid);
+    const broken = { name: 'broken', attest: () => Promise.reject(new Error('/secret/path')) };
+    await expect(attestWorkload(self, [broken], () => true)).rejects.toMatchObject({
+      code: 'permission-denied',
+      message: 'no identity issued',
+      reason: 'attestor-broken-failed',
+    });
+    self.close();
+  });
+
+  it('refuses a process that has gone meanwhile', async () => {
+    const self = inspectProcess(process.pid);
+    self.close();
+    await expect(attestWorkload(self, [], () => true)).rejects.toMatchObject({ reason: 'peer-gone' });
+  });
+});
+
+describe('names of accounts', () => {
+  it('take the first line for a number and skip what is no account', () => {
+    const text = 'root:x:0:0::/root:/bin/sh\n# note\ntoor:x:0:0::/:/bin/sh\nodd:x:-1:0\nweb:x:1000:1000::/:/bin/sh\n';
+    expect([...parseNames(text)]).toEqual([
+      [0, 'root'],
+      [1000, 'web'],
+    ]);
+  });
+});
