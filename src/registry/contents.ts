@@ -1,0 +1,119 @@
+import type { Entry } from '../spiffe/entry.ts';
+import type { Selector } from '../spiffe/selector.ts';
+import { Entitlements } from './entitlements.ts';
+import { Moments } from './moments.ts';
+import { type NearMiss, nearMisses } from './near.ts';
+import type { Person } from './person.ts';
+import { Tally } from './tally.ts';
+
+/** What one committed transaction changed: without `before` it is new, without `after` it is gone. */
+export interface Change {
+  readonly people: readonly { readonly before: Person | undefined; readonly after: Person }[];
+  readonly entries: readonly { readonly before: Entry | undefined; readonly after: Entry | undefined }[];
+}
+
+/** Which entries to list; all that is given must hold. */
+export interface EntryFilter {
+  readonly spiffeId?: string;
+  readonly owner?: string;
+  /** Entries that need all of these. */
+  readonly selectors?: readonly string[];
+  /** 0 or absent: all. */
+  readonly limit?: number;
+}
+
+/** The whole registry in memory. Every reader reads this; `apply` is the only thing that changes it. */
+export class Contents {
+  readonly #people = new Map<string, Person>();
+  readonly #entries = new Map<string, Entry>();
+  readonly #entitlements = new Entitlements();
+  readonly #expiries = new Moments();
+  readonly #prefixes = new Tally();
+  readonly #owned = new Tally();
+
+  apply(change: Change): void {
+    for (const { after } of change.people) this.#people.set(after.id, after);
+    for (const { before, after } of change.entries) {
+      if (before !== undefined) this.#unfile(before);
+      if (after !== undefined) this.#file(after);
+      else if (before !== undefined) this.#entries.delete(before.id);
+    }
+    this.#expiries.add(change.entries.map(({ after }) => after?.expiresAt).filter((at) => at !== undefined));
+  }
+
+  entitled(selectors: ReadonlySet<Selector>, at: number): Entry[] {
+    return this.#entitlements
+      .matching(selectors)
+      .filter((entry) => this.#hindrance(entry, at) === undefined)
+      .sort(byAge);
+  }
+
+  near(selectors: ReadonlySet<Selector>, limit: number, at: number): NearMiss[] {
+    return nearMisses(this.#inOrder(), selectors, limit, (entry) => this.#hindrance(entry, at));
+  }
+
+  wants(prefix: string): boolean {
+    return this.#prefixes.of(prefix) > 0;
+  }
+
+  nextExpiry(after: number): number | undefined {
+    return this.#expiries.next(after);
+  }
+
+  person = (id: string): Person | undefined => this.#people.get(id);
+  people = (): Person[] => [...this.#people.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  entry = (id: string): Entry | undefined => this.#entries.get(id);
+
+  list(filter: EntryFilter): Entry[] {
+    const found = this.#inOrder().filter((entry) => accepts(filter, entry));
+    return filter.limit ? found.slice(0, filter.limit) : found;
+  }
+
+  count(filter: EntryFilter): number {
+    const { owner, spiffeId, selectors = [] } = filter;
+    if (spiffeId !== undefined || selectors.length > 0) return this.list({ ...filter, limit: 0 }).length;
+    return owner === undefined ? this.#entries.size : this.#owned.of(owner);
+  }
+
+  #hindrance(entry: Entry, at: number): 'expired' | 'owner-disabled' | undefined {
+    if (entry.expiresAt !== undefined && entry.expiresAt <= at) return 'expired';
+    return this.#people.get(entry.owner)?.enabled ? undefined : 'owner-disabled';
+  }
+
+  /** Insertion order is nearly this order already: only entries of one millisecond, or a clock set back, differ. */
+  #inOrder(): Entry[] {
+    return [...this.#entries.values()].sort(byAge);
+  }
+
+  #file(entry: Entry): void {
+    this.#entries.set(entry.id, entry);
+    this.#entitlements.add(entry);
+    this.#countIn(entry, 1);
+  }
+
+  #unfile(entry: Entry): void {
+    this.#entitlements.remove(entry);
+    this.#countIn(entry, -1);
+    if (entry.expiresAt !== undefined) this.#expiries.remove(entry.expiresAt);
+  }
+
+  #countIn(entry: Entry, by: 1 | -1): void {
+    this.#owned.add(entry.owner, by);
+    for (const selector of entry.selectors) for (const prefix of prefixesOf(selector)) this.#prefixes.add(prefix, by);
+  }
+}
+
+/** WA-31: the oldest entry first, so that what a workload calls its default identity does not move. */
+export const byAge = (a: Entry, b: Entry): number => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
+
+/** 'unix:sha256:ab' → 'unix:' and 'unix:sha256:': what attestors ask `wants` about. */
+function prefixesOf(selector: Selector): string[] {
+  const type = selector.indexOf(':') + 1;
+  const kind = selector.indexOf(':', type) + 1;
+  return kind === 0 ? [selector.slice(0, type)] : [selector.slice(0, type), selector.slice(0, kind)];
+}
+
+const accepts = ({ spiffeId, owner, selectors = [] }: EntryFilter, entry: Entry): boolean =>
+  (spiffeId === undefined || entry.spiffeId === spiffeId) &&
+  (owner === undefined || entry.owner === owner) &&
+  selectors.every((selector) => (entry.selectors as readonly string[]).includes(selector));

@@ -1,0 +1,83 @@
+/** Who is owed what: registration entries, and the people answerable for them. */
+import type { Clock } from '../runtime/clock.ts';
+import type { Random } from '../runtime/random.ts';
+import type { Entry, EntryDraft } from '../spiffe/entry.ts';
+import type { TrustDomain } from '../spiffe/id.ts';
+import type { Selector } from '../spiffe/selector.ts';
+import type { EntryFilter } from './contents.ts';
+import { LiveRegistry } from './live-registry.ts';
+import type { NearMiss } from './near.ts';
+import type { Person, PersonDraft } from './person.ts';
+
+export type { EntryFilter } from './contents.ts';
+export type { NearMiss } from './near.ts';
+export type { Person, PersonDraft } from './person.ts';
+
+export interface RegistryOptions {
+  /** The database file, in a directory of mode 0700; made when it is missing. */
+  readonly path: string;
+  /** 32 bytes that seal every row: without them nobody writes a row that this registry believes. */
+  readonly key: Buffer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly trustDomain: TrustDomain;
+  /** The newest `version` that anybody remembers, such as the ledger: an older file is refused as a copy put back. */
+  readonly leastVersion?: number;
+}
+
+/** Reading is from memory and costs microseconds; writing resolves when the change is on disk and can be read. */
+export interface Registry {
+  /** Entries whose selectors the caller has all of, not expired at `at`, owner enabled; oldest first (WA-31). */
+  entitled(selectors: ReadonlySet<Selector>, at: number): readonly Entry[];
+  /** For `explain`: the entries that came nearest to being owed now. */
+  near(selectors: ReadonlySet<Selector>, limit: number): readonly NearMiss[];
+  /** Does any entry use selectors that begin with `type:` or `type:kind:`, such as 'unix:sha256:'? */
+  wants(prefix: string): boolean;
+  /** When the next entry expires after `after`; undefined when none will. */
+  nextExpiry(after: number): number | undefined;
+  /** After each commit, in order, before the promise of the one who asked for it resolves. */
+  onChange(listener: (change: RegistryChange) => void): Disposable;
+
+  addPerson(draft: PersonDraft): Promise<Person>;
+  people(): readonly Person[];
+  person(id: string): Person;
+  setPersonEnabled(id: string, enabled: boolean): Promise<Person>;
+
+  /** All of them in one transaction, or none; in the order given, which is also the order of age. */
+  createEntries(drafts: Iterable<EntryDraft>): Promise<CreatedEntries>;
+  entry(id: string): Entry;
+  list(filter?: EntryFilter): readonly Entry[];
+  count(filter?: EntryFilter): number;
+  /** Replaces the fields that `patch` names. */
+  updateEntry(id: string, patch: Partial<EntryDraft>): Promise<UpdatedEntry>;
+  deleteEntry(id: string): Promise<Entry>;
+
+  /** How many changes were ever committed: to be remembered elsewhere, see `leastVersion`. */
+  readonly version: number;
+  /** Waits for the write that is under way. */
+  close(): Promise<void>;
+}
+
+/** What one transaction changed. Without `before` an entry is new, without `after` it is gone. */
+export interface RegistryChange {
+  readonly entries: readonly { readonly before: Entry | undefined; readonly after: Entry | undefined }[];
+  /** People who were added, enabled or disabled. */
+  readonly people: readonly string[];
+}
+
+export interface CreatedEntries {
+  readonly entries: readonly Entry[];
+  readonly warnings: readonly EntryWarning[];
+}
+
+export interface UpdatedEntry {
+  readonly entry: Entry;
+  readonly warnings: readonly EntryWarning[];
+}
+
+export interface EntryWarning {
+  readonly entryId: string;
+  readonly text: string;
+}
+
+export const openRegistry = (options: RegistryOptions): Promise<Registry> => LiveRegistry.open(options);

@@ -1,0 +1,110 @@
+import { hash } from 'node:crypto';
+import type { Entry } from '../spiffe/entry.ts';
+import type { SpiffeId, TrustDomain } from '../spiffe/id.ts';
+import type { Selector } from '../spiffe/selector.ts';
+import type { Person } from './person.ts';
+import type { EntryRow, PersonRow, RegistryRow } from './schema.ts';
+import type { RowSealer, SealedContent, Sum } from './seal.ts';
+import type { Sharing } from './sharing.ts';
+
+/** A row as it is stored, and what it adds to the sum of all rows. */
+export interface Sealed<Row> {
+  readonly row: Row;
+  readonly weight: Buffer;
+}
+
+type Unsealed<Row> = Omit<Row, 'seal'>;
+
+export const entryContent = (row: Unsealed<EntryRow>): SealedContent => [
+  row.id,
+  row.spiffe_id,
+  row.selectors,
+  row.owner,
+  row.description,
+  row.x509_svid_ttl,
+  row.jwt_svid_ttl,
+  row.dns_names,
+  row.hint,
+  row.federates_with,
+  row.audiences,
+  row.expires_at,
+  row.revision,
+  row.created_at,
+  row.identity,
+];
+
+export const personContent = (row: Unsealed<PersonRow>): SealedContent => [
+  row.id,
+  row.name,
+  row.email,
+  row.enabled,
+  row.created_at,
+];
+
+export function entryRow(entry: Entry, sealer: RowSealer): Sealed<EntryRow> {
+  const row = {
+    id: entry.id,
+    spiffe_id: entry.spiffeId,
+    selectors: writeList(entry.selectors),
+    owner: entry.owner,
+    description: entry.description,
+    x509_svid_ttl: entry.x509SvidTtlSeconds,
+    jwt_svid_ttl: entry.jwtSvidTtlSeconds,
+    dns_names: writeList(entry.dnsNames),
+    hint: entry.hint,
+    federates_with: writeList(entry.federatesWith),
+    audiences: writeList(entry.audiences),
+    expires_at: entry.expiresAt ?? null,
+    revision: entry.revision,
+    created_at: entry.createdAt,
+    identity: identityOf(entry),
+  };
+  const { seal, weight } = sealer.seal('entries', entryContent(row));
+  return { row: { ...row, seal }, weight };
+}
+
+export function personRow(person: Person, sealer: RowSealer): Sealed<PersonRow> {
+  const { id, name, email, enabled, createdAt } = person;
+  const row = { id, name, email, enabled: enabled ? 1 : 0, created_at: createdAt };
+  const { seal, weight } = sealer.seal('people', personContent(row));
+  return { row: { ...row, seal }, weight };
+}
+
+export function registryRow(trustDomain: TrustDomain, version: number, sum: Sum, sealer: RowSealer): RegistryRow {
+  const { seal } = sealer.seal('registry', [trustDomain, version, sum.toString()]);
+  return { one: 1, trust_domain: trustDomain, version, seal };
+}
+
+/** Rows come from `entryRow`, which had checked fields: with the seal intact, they are still what was checked. */
+export function readEntry(row: EntryRow, sharing: Sharing): Entry {
+  return {
+    id: row.id,
+    spiffeId: row.spiffe_id as SpiffeId,
+    selectors: (JSON.parse(row.selectors) as string[]).map((selector) => sharing.text(selector) as Selector),
+    owner: sharing.text(row.owner),
+    description: sharing.text(row.description),
+    x509SvidTtlSeconds: row.x509_svid_ttl,
+    jwtSvidTtlSeconds: row.jwt_svid_ttl,
+    dnsNames: sharing.list(row.dns_names),
+    hint: sharing.text(row.hint),
+    federatesWith: sharing.list(row.federates_with) as readonly TrustDomain[],
+    audiences: sharing.list(row.audiences),
+    expiresAt: row.expires_at ?? undefined,
+    revision: row.revision,
+    createdAt: row.created_at,
+  };
+}
+
+export const readPerson = ({ id, name, email, enabled, created_at }: PersonRow): Person => ({
+  id,
+  name,
+  email,
+  enabled: enabled === 1,
+  createdAt: created_at,
+});
+
+const writeList = (list: readonly string[]): string => (list.length === 0 ? '[]' : JSON.stringify(list));
+
+/** Selectors are sorted and without repeats. As in SPIRE, nothing else of an entry makes it another one. */
+const identityOf = ({ spiffeId, selectors }: Entry): string =>
+  hash('sha256', JSON.stringify([spiffeId, ...selectors]), 'base64url');
