@@ -57,8 +57,8 @@ async function call(): Promise<void> {
       ...tlsClientOptions(source, authorizeMemberOf(trustDomain)),
     });
     await once(socket, 'secureConnect');
-    const leaf = socket.getPeerX509Certificate();
     peer = peerId(socket);
+    const leaf = socket.getPeerX509Certificate();
     socket.write('hello\n');
     const answer = String((await once(createInterface({ input: socket }), 'line'))[0]);
     seenAs = answer.split(' ')[0] ?? '';
