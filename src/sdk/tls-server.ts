@@ -3,7 +3,7 @@ import { IdentityError } from '../errors.ts';
 import type { Authorize } from './authorize.ts';
 import { admit, peerChain } from './peer.ts';
 import { protocol, tlsIdentity } from './tls-context.ts';
-import { sameBundles } from './x509-context.ts';
+import { sameBundles, type X509Bundles } from './x509-context.ts';
 import type { X509Source } from './x509-source.ts';
 
 export interface TlsServerOptions extends TlsOptions {
@@ -28,10 +28,11 @@ export function tlsServerOptions(source: X509Source, authorize: Authorize): TlsS
     attach: (server) => attach(server, source, authorize),
   };
 }
+
 function attach<S extends Server>(server: S, source: X509Source, authorize: Authorize): S {
   const peers = new Map<TLSSocket, Admission>();
   const serve = (): void => server.setSecureContext(identityOrNobody(source));
-  let bundles = source.bundles;
+  let bundles = source.available ? source.bundles : none;
   const updates = source.onUpdate(() => {
     serve();
     if (!source.available || sameBundles(bundles, source.bundles)) return;
@@ -55,6 +56,8 @@ interface Admission {
   readonly at: number;
 }
 
+const none: X509Bundles = new Map();
+
 /** No certificate of ours and no root to believe: every handshake fails. */
 const nobody = { ...protocol, ca: [] };
 
@@ -69,8 +72,8 @@ function identityOrNobody(source: X509Source): SecureContextOptions {
 
 /**
  * What each client sent, read at the earliest event of its handshake that names its socket. When a connection is told
- * to the listeners, the intermediates are already lost (nodejs/node#65579, from 24.21 and 26.8 on). The key material
- * that this event is really about is not looked at.
+ * to the listeners, the intermediates are already lost (nodejs/node#65579, met in 24.21). The key material that this
+ * event is really about is not looked at.
  */
 function presentedChains(server: Server): (socket: TLSSocket) => readonly Buffer[] {
   const chains = new WeakMap<TLSSocket, readonly Buffer[]>();
