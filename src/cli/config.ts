@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import type { Config } from '../config.ts';
+import { type ConfigFlags, configFlags, loadConfig } from './config-flags.ts';
+import { leaf } from './leaf.ts';
+import type { DocumentOf } from './shapes.ts';
+import * as shapes from './shapes.ts';
+
+export function define(config: Command): void {
+  leaf<[], ConfigFlags>(configFlags(config.command('print')), {
+    does: 'print every setting as `mayfly up` with the same options would use it',
+    about: 'What is printed is itself a file for --config.',
+    prints: shapes.configuration,
+    examples: ['mayfly config print > mayfly.yaml'],
+    act: async (_, options) => {
+      const settings = await loadConfig(options);
+      const { printConfig } = await import('../config.ts');
+      return { document: documentOf(settings), text: printConfig(settings) };
+    },
+  });
+}
+
+/** Settings under the names that documents have; durations in seconds. */
+const documentOf = (settings: Config): DocumentOf<typeof shapes.configuration> => ({
+  trustDomain: settings.trust_domain ?? null,
+  dataDir: settings.data_dir,
+  socket: settings.socket,
+  adminSocket: settings.admin_socket,
+  http: settings.http === undefined ? null : `${settings.http.host}:${settings.http.port}`,
+  logLevel: settings.log_level,
+  x509SvidTtl: settings.x509_svid_ttl,
+  jwtSvidTtl: settings.jwt_svid_ttl,
+  caTtl: settings.ca_ttl,
+  caKeyType: settings.ca_key_type,
+  jwtKeyType: settings.jwt_key_type,
+  executableHashLimit: settings.executable_hash_limit,
+  ledgerSegmentBytes: settings.ledger_segment_bytes,
+});

@@ -1,0 +1,62 @@
+import { Command, type Command as CommandType } from 'commander';
+import { terminal } from '../runtime/terminal.ts';
+import { teachUsage } from './leaf.ts';
+import { sentence } from './text.ts';
+
+interface Room {
+  readonly summary: string;
+  readonly load: () => Promise<{ define(command: CommandType): void }>;
+}
+
+/** Each command or group with its file, which is loaded only when its name is on the command line. */
+const rooms: Readonly<Record<string, Room>> = {
+  up: { summary: 'start the issuer: server and agent in one process', load: () => import('./up.ts') },
+  person: { summary: 'people, who own registration entries', load: () => import('./person.ts') },
+  entry: { summary: 'registration entries: which workload is owed which identity', load: () => import('./entry.ts') },
+  bundle: { summary: 'the trust bundle of this trust domain', load: () => import('./bundle.ts') },
+  fetch: { summary: 'ask the Workload API, as a workload does', load: () => import('./fetch.ts') },
+  explain: { summary: 'why a process gets an identity, or does not', load: () => import('./explain.ts') },
+  ledger: { summary: 'what was granted, used and ended, and the proof of it', load: () => import('./ledger.ts') },
+  authority: { summary: 'the authorities that sign', load: () => import('./authority.ts') },
+  config: { summary: 'settings and their defaults', load: () => import('./config.ts') },
+  status: { summary: 'what runs here, and how much of it', load: () => import('./status.ts') },
+  version: { summary: 'which mayfly this is', load: () => import('./version.ts') },
+  completion: { summary: 'completion for a shell', load: () => import('./completion.ts') },
+};
+
+/** The program, knowing in full only the commands that these words name. */
+export const programFor = (words: readonly string[]): Promise<CommandType> =>
+  build(Object.keys(rooms).filter((name) => words.includes(name)));
+
+/** The program with every command, for those who describe it. */
+export const wholeProgram = (): Promise<CommandType> => build(Object.keys(rooms));
+
+async function build(known: readonly string[]): Promise<CommandType> {
+  const program = emptyProgram();
+  for (const [name, { summary, load }] of Object.entries(rooms)) {
+    const command = teachUsage(program.command(name).helpCommand(false).summary(summary));
+    command.description(sentence(summary));
+    if (known.includes(name)) (await load()).define(command);
+  }
+  return program;
+}
+
+function emptyProgram(): CommandType {
+  const program = new Command('mayfly')
+    .description('Short-lived SPIFFE identities for what a workload verifiably is.')
+    .helpCommand('help [command]', 'show what a command takes')
+    .configureHelp({ sortOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      outputError: () => {},
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText(
+      'after',
+      '\nStart:\n  mayfly up --trust-domain example.org --data-dir ./data\n\n' +
+        '`mayfly COMMAND --help` says more; every command takes --json.',
+    );
+  return teachUsage(program);
+}

@@ -1,0 +1,156 @@
+/**
+ * The stable JSON of every command, in one place: it types what the commands build, it is printed in docs/commands.md,
+ * and the tests hold real output against it.
+ */
+export type Shape =
+  | 'string'
+  | 'string | null'
+  | 'number'
+  | 'number | null'
+  | 'boolean'
+  | 'time'
+  | 'time | null'
+  | 'object'
+  | readonly [Shape]
+  | { readonly [key: string]: Shape };
+
+interface Leaves {
+  string: string;
+  'string | null': string | null;
+  number: number;
+  'number | null': number | null;
+  boolean: boolean;
+  time: string;
+  'time | null': string | null;
+  object: object;
+}
+
+/** The TypeScript type of a document of this shape. */
+export type DocumentOf<S> = S extends keyof Leaves
+  ? Leaves[S]
+  : S extends readonly [infer Item]
+    ? readonly DocumentOf<Item>[]
+    : { readonly [Key in keyof S]: DocumentOf<S[Key]> };
+
+const shape = <const S extends Shape>(value: S): S => value;
+
+export const person = shape({
+  id: 'string',
+  name: 'string',
+  email: 'string',
+  enabled: 'boolean',
+  createdAt: 'time',
+  entries: 'number',
+});
+export const people = shape({ people: [person] });
+
+export const entry = shape({
+  id: 'string',
+  spiffeId: 'string',
+  selectors: ['string'],
+  owner: 'string',
+  description: 'string',
+  x509SvidTtl: 'number',
+  jwtSvidTtl: 'number',
+  dnsNames: ['string'],
+  hint: 'string',
+  federatesWith: ['string'],
+  audiences: ['string'],
+  expiresAt: 'time | null',
+  revision: 'number',
+  createdAt: 'time',
+});
+export const entries = shape({ entries: [entry] });
+const warning = shape({ entryId: 'string', text: 'string' });
+export const createdEntries = shape({ entries: [entry], warnings: [warning] });
+export const updatedEntry = shape({ entry, warnings: [warning] });
+export const count = shape({ count: 'number' });
+
+export const bundle = shape({ trustDomain: 'string', x509Authorities: ['string'], jwks: 'object', spiffe: 'object' });
+
+export const x509Context = shape({
+  svids: [
+    {
+      spiffeId: 'string',
+      hint: 'string',
+      serial: 'string',
+      expiresAt: 'time',
+      certificates: ['string'],
+      bundle: ['string'],
+    },
+  ],
+  federatedBundles: [{ trustDomain: 'string', x509Authorities: ['string'] }],
+  written: 'string | null',
+});
+export const jwtSvids = shape({
+  svids: [{ spiffeId: 'string', hint: 'string', audience: ['string'], expiresAt: 'time', token: 'string' }],
+});
+export const bundles = shape({
+  bundles: [{ trustDomain: 'string', x509Authorities: ['string'], jwks: 'object' }],
+});
+export const validatedJwt = shape({ spiffeId: 'string', claims: 'object' });
+
+export const explanation = shape({
+  pid: 'number',
+  uid: 'number',
+  gid: 'number',
+  path: 'string',
+  startedAt: 'time | null',
+  selectors: ['string'],
+  matched: [entry],
+  near: [{ entry, reason: 'string', missingSelector: 'string | null', missing: 'number' }],
+});
+
+export const records = shape({ records: [{ seq: 'number', at: 'time', kind: 'string', record: 'object' }] });
+export const verification = shape({
+  ok: 'boolean',
+  records: 'number',
+  segments: 'number',
+  firstBadSeq: 'number | null',
+  problem: 'string | null',
+  head: 'string',
+});
+export const archived = shape({ segments: 'number', records: 'number', directory: 'string | null' });
+
+export const authorities = shape({
+  authorities: [
+    {
+      id: 'string',
+      kind: 'string',
+      keyType: 'string',
+      state: 'string',
+      preparedAt: 'time | null',
+      activatesAt: 'time | null',
+      expiresAt: 'time | null',
+    },
+  ],
+});
+export const status = shape({
+  version: 'string',
+  trustDomain: 'string',
+  socket: 'string',
+  startedAt: 'time | null',
+  entries: 'number',
+  people: 'number',
+  openStreams: 'number',
+  ledgerRecords: 'number',
+});
+export const version = shape({ version: 'string', node: 'string', platform: 'string' });
+export const completion = shape({ shell: 'string', script: 'string' });
+export const configuration = shape({
+  trustDomain: 'string | null',
+  dataDir: 'string',
+  socket: 'string',
+  adminSocket: 'string',
+  http: 'string | null',
+  logLevel: 'string',
+  x509SvidTtl: 'number',
+  jwtSvidTtl: 'number',
+  caTtl: 'number',
+  caKeyType: 'string',
+  jwtKeyType: 'string',
+  executableHashLimit: 'number',
+  ledgerSegmentBytes: 'number',
+});
+export const nothing = shape({});
+export const failure = shape({ error: { code: 'string', message: 'string', advice: 'string' } });
