@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { IdentityError } from '../errors.ts';
 
 /** A file that is written at given places. All four run in the thread pool; the event loop never waits for a disk. */
 export interface DiskFile {
@@ -28,6 +29,16 @@ export const openDiskFile: OpenDiskFile = async (path, create) => {
 export async function syncDirectoryInPool(path: string): Promise<void> {
   await using directory = await open(path, 'r');
   await directory.sync();
+}
+
+/** Runs a sync. Whatever makes it fail, even a full disk, leaves in doubt what the disk holds: `unavailable`. */
+export async function confirm(sync: () => Promise<void>, what: string): Promise<void> {
+  try {
+    await sync();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new IdentityError('unavailable', `${what}: the disk did not take it (${code})`, { cause, reason: 'fsync' });
+  }
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import { readPrivateFile, storageError, writeFileAtomic } from '../runtime/files.ts';
-import type { DiskFile } from './disk.ts';
+import { confirm, type DiskFile } from './disk.ts';
 import { type Link, origin, type Seal } from './record.ts';
 
 export interface Head extends Link {
@@ -51,8 +51,13 @@ export class HeadFile {
     this.#written = head;
   }
 
-  sync = (): Promise<void> => this.#file.sync();
-  close = (): Promise<void> => this.#file.close();
+  sync(): Promise<void> {
+    return confirm(() => this.#file.sync(), 'cannot write the head of the ledger');
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
 }
 
 const shape =

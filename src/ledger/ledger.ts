@@ -24,7 +24,7 @@ import { segmentAt } from './segment.ts';
 import { Tail } from './tail.ts';
 import { Writer } from './writer.ts';
 
-export type { LedgerEvent, LedgerKind } from './event.ts';
+export type { Actor, LedgerEvent, LedgerKind, Outcome } from './event.ts';
 export type { LedgerFilter, StoredRecord } from './query.ts';
 export { RefusalCounter, type RefusalLimits } from './refusals.ts';
 export { type VerifyReport, verifyLedger } from './verify.ts';
@@ -71,19 +71,24 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const seal = new Seal(key);
   ensurePrivateDirectory(directory);
   const { end, extent, file, event } = await recover(directory, seal, openFile, options.mustExist ?? false);
-  const head = await openHead(directory, end, seal, openFile);
   const tail = new Tail(directory, openFile, file, extent);
+  const head = await openHead(directory, seal, openFile).catch(async (error) => {
+    await tail.close();
+    throw error;
+  });
   const writer = new Writer({ tail, head, seal, clock, limits: { ...defaults, ...options }, end });
-  if (event !== undefined) await writer.append(event);
+  try {
+    await writer.begin(event);
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
   return new DirectoryLedger(directory, seal, writer, tail);
 }
 
-async function openHead(directory: string, end: Link, seal: Seal, openFile: OpenDiskFile): Promise<HeadFile> {
+async function openHead(directory: string, seal: Seal, openFile: OpenDiskFile): Promise<HeadFile> {
   try {
-    const head = new HeadFile(await openFile(headPath(directory), false), seal);
-    await head.write(end, 'open');
-    await head.sync();
-    return head;
+    return new HeadFile(await openFile(headPath(directory), false), seal);
   } catch (error) {
     throw storageError(error, `cannot open ${headPath(directory)}`);
   }

@@ -22,8 +22,8 @@ export async function mend(
     if (bytes.includes(0x0a)) writeFileAtomic(join(directory, kept[kept.push(keptAs(of)) - 1] as string), bytes);
   };
   const dropped = stillborn === undefined ? 0 : await drop(directory, stillborn, keep);
-  const file = segment && (await reopen(segment.path, openFile));
-  const cut = segment && file ? await settle(segment, file, scan, keep) : 0;
+  const { file, cut } =
+    segment === undefined ? { file: undefined, cut: 0 } : await reopen(segment, openFile, scan, keep);
   const adopted = end.seq - head.seq;
   const cutBytes = dropped + cut;
   if (adopted === 0 && cutBytes === 0) return { file, event: undefined };
@@ -42,9 +42,20 @@ async function drop(directory: string, stillborn: Segment, keep: Keep): Promise<
 }
 
 /** It may have been made read-only, when it already had a successor that was never born. */
-async function reopen(path: string, openFile: OpenDiskFile): Promise<DiskFile> {
-  await chmod(path, 0o600);
-  return await openFile(path, false);
+async function reopen(
+  segment: Segment,
+  openFile: OpenDiskFile,
+  scan: Scan,
+  keep: Keep,
+): Promise<{ file: DiskFile; cut: number }> {
+  await chmod(segment.path, 0o600);
+  const file = await openFile(segment.path, false);
+  try {
+    return { file, cut: await settle(segment, file, scan, keep) };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /**

@@ -38,22 +38,23 @@ export interface Piece {
 /** A millisecond's worth of checking: between two pieces, others have their turn. */
 const pieceBytes = 256 * 1024;
 
-/** The file in pieces of whole lines, from `start` (the beginning of a line) on. */
+/** The file, as long as it is now, in pieces of whole lines, from `start` (the beginning of a line) on. */
 export async function* pieces(path: string, start = 0): AsyncGenerator<Piece, void, undefined> {
   await using file = await openForReading(path);
+  const { size } = await file.stat();
   let rest: Buffer = Buffer.alloc(0);
   let offset = start;
-  for (;;) {
-    const read = await readAt(file, offset + rest.length, pieceBytes);
+  while (offset + rest.length < size && rest.length <= maxLineBytes) {
+    const position = offset + rest.length;
+    const read = await readAt(file, position, Math.min(pieceBytes, size - position));
+    if (read.length === 0) break;
     const bytes = rest.length === 0 ? read : Buffer.concat([rest, read]);
     const whole = bytes.lastIndexOf(0x0a) + 1;
     if (whole > 0) yield { bytes: bytes.subarray(0, whole), offset, torn: false };
     rest = bytes.subarray(whole);
     offset += whole;
-    if (read.length > 0 && rest.length <= maxLineBytes) continue;
-    if (rest.length > 0) yield { bytes: rest, offset, torn: true };
-    return;
   }
+  if (rest.length > 0) yield { bytes: rest, offset, torn: true };
 }
 
 /** The file in pieces of whole lines, the last first. A torn rest is left out. */

@@ -1,7 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
-import { IdentityError } from '../errors.ts';
 import { storageError } from '../runtime/files.ts';
-import { type DiskFile, type OpenDiskFile, syncDirectoryInPool } from './disk.ts';
+import { confirm, type DiskFile, type OpenDiskFile, syncDirectoryInPool } from './disk.ts';
 import { segmentAt } from './segment.ts';
 
 /** How much of which segment is durable; segment 0: there is none yet. */
@@ -48,7 +47,7 @@ export class Tail {
       await this.#cutExcess(file).catch(() => undefined);
       throw storageError(error, this.#cannotWrite(segment));
     }
-    await sync(() => file.sync(), this.#cannotWrite(segment));
+    await confirm(() => file.sync(), this.#cannotWrite(segment));
     this.#excess = false;
     this.#extent = { segment, length: length + bytes.length, begunAt };
   }
@@ -57,8 +56,8 @@ export class Tail {
   async begin(segment: number, bytes: Buffer, begunAt: number): Promise<void> {
     await this.#cutBeforeSealing();
     const file = await this.#create(segment, bytes);
-    await sync(() => file.sync(), this.#cannotWrite(segment));
-    await sync(() => syncDirectoryInPool(this.#directory), this.#cannotWrite(segment));
+    await confirm(() => file.sync(), this.#cannotWrite(segment));
+    await confirm(() => syncDirectoryInPool(this.#directory), this.#cannotWrite(segment));
     const [sealed, sealedSegment] = [this.#file, this.#extent.segment];
     this.#file = file;
     this.#extent = { segment, length: bytes.length, begunAt };
@@ -88,7 +87,7 @@ export class Tail {
   async #cutBeforeSealing(): Promise<void> {
     if (this.#file === undefined || !this.#excess) return;
     const file = this.#file;
-    await sync(() => this.#cutExcess(file).then(() => file.sync()), this.#cannotWrite(this.#extent.segment));
+    await confirm(() => this.#cutExcess(file).then(() => file.sync()), this.#cannotWrite(this.#extent.segment));
   }
 
   async #cutExcess(file: DiskFile): Promise<void> {
@@ -104,15 +103,5 @@ export class Tail {
 
   #cannotWrite(segment: number): string {
     return `cannot write ledger segment ${segmentAt(this.#directory, segment).path}`;
-  }
-}
-
-/** Whatever makes a sync fail, even a full disk, leaves the file in doubt. */
-async function sync(run: () => Promise<void>, what: string): Promise<void> {
-  try {
-    await run();
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw new IdentityError('unavailable', `${what}: the disk did not take it (${code})`, { cause, reason: 'fsync' });
   }
 }

@@ -72,6 +72,13 @@ export class Writer {
     return this.#failed.promise;
   }
 
+  /** Says in the head, before anything else, that records may follow; then records what had to be put right. */
+  async begin(event: LedgerEvent | undefined): Promise<void> {
+    await this.#parts.head.write(this.#durable, 'open');
+    await this.#parts.head.sync();
+    if (event !== undefined) await this.append(event);
+  }
+
   append(event: LedgerEvent): Promise<Link> {
     const refusal = this.#end ?? this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
@@ -91,6 +98,15 @@ export class Writer {
     return this.#enqueue({ kind: 'ledger.segment', segment: extent.segment }, extent);
   }
 
+  /** Lets go of the files, and leaves them as a crash would. */
+  async abandon(): Promise<void> {
+    this.#end ??= closed();
+    await this.#loop;
+    this.#headTimer?.[Symbol.dispose]();
+    await this.#parts.head.close();
+    await this.#parts.tail.close();
+  }
+
   /** Writes what waits, then says in the head that nothing follows. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -98,17 +114,14 @@ export class Writer {
   }
 
   async #close(): Promise<void> {
-    this.#end ??= new IdentityError('unavailable', 'the ledger is closed: mayfly is stopping', { reason: 'closed' });
+    this.#end ??= closed();
     await this.#loop;
-    const { head, tail } = this.#parts;
-    this.#headTimer?.[Symbol.dispose]();
     try {
       if (this.#end.reason !== 'closed') return;
-      await head.write(this.#durable, 'closed');
-      await head.sync();
+      await this.#parts.head.write(this.#durable, 'closed');
+      await this.#parts.head.sync();
     } finally {
-      await head.close();
-      await tail.close();
+      await this.abandon();
     }
   }
 
@@ -212,3 +225,6 @@ export class Writer {
     return new IdentityError('resource-exhausted', message, { reason: 'ledger-slow' });
   }
 }
+
+const closed = (): IdentityError =>
+  new IdentityError('unavailable', 'the ledger is closed: mayfly is stopping', { reason: 'closed' });
