@@ -117,7 +117,9 @@ export async function up(config: Config): Promise<void> {
     mayfly_ledger_records: () => ledger.head().seq,
   });
   let diskProblem: string | undefined;
-  void ledger.failed.then((error) => void (diskProblem = error.message));
+  void ledger.failed.then((error) => {
+    diskProblem = error.message;
+  });
   const problems = (): string[] => [authority.problem, diskProblem].filter((problem) => problem !== undefined);
   if (config.http !== undefined) {
     const endpoint = await startStatusEndpoint({ ...config.http, metrics, problems });

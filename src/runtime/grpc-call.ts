@@ -110,7 +110,8 @@ export class GrpcCall<Peer> implements Call<Peer> {
 
   async *#requests(method: Method<Peer>): AsyncGenerator<unknown, void, undefined> {
     const reader = new FrameReader(this.#parts.messageLimit);
-    for await (const chunk of this.#stream) {
+    // A handler that has read enough answers on the same stream: leaving this loop must not destroy it.
+    for await (const chunk of this.#stream.iterator({ destroyOnReturn: false })) {
       for (const message of reader.push(chunk as Buffer)) yield decode(method, message);
     }
     reader.end();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -23,9 +23,11 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
   home = mkdtempSync('/run/mayfly-peer-');
   peers = new Peers();
-  const accept = (socket: net.Socket) => void (waiting.shift()?.(socket), accepted.push(socket));
+  const accept = (socket: net.Socket): void => {
+    accepted.push(socket);
+    waiting.shift()?.(socket);
+  };
   listening = await listenUnix({ path: join(home, 'public', 'p.sock'), mode: 0o666, accept });
-  const { chmodSync } = await import('node:fs');
   chmodSync(home, 0o755);
 });
 afterEach(() => {

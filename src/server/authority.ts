@@ -1,5 +1,5 @@
 /** The trust bundle and the authorities behind it, over the admin API. */
-import type { Authority, AuthorityRecord } from '../authority/authority.ts';
+import type { Authority, AuthoritySummary } from '../authority/authority.ts';
 import type * as wire from '../gen/mayfly/admin/v1/admin.ts';
 import { formatBundle, formatJwks } from '../spiffe/bundle.ts';
 import type { AdminHandlers } from './admin.ts';
@@ -17,12 +17,12 @@ export const authorityMethods = (authority: Authority): Pick<AdminHandlers, 'get
   listAuthorities: () => ({ authorities: authority.authorities().map(toWire) }),
 });
 
-const toWire = (record: AuthorityRecord): wire.Authority => ({
+const toWire = (record: AuthoritySummary): wire.Authority => ({
   id: record.id,
   kind: record.kind,
   keyType: record.keyType,
   state: record.state,
   preparedAt: new Date(record.preparedAt),
   activatesAt: record.activatesAt === undefined ? undefined : new Date(record.activatesAt),
-  expiresAt: new Date(record.notAfter),
+  expiresAt: new Date(record.expiresAt),
 });
