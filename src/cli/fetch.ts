@@ -38,7 +38,7 @@ async function* watching(options: X509Options): AsyncGenerator<Answer, void> {
 }
 
 function jwt(command: Command): void {
-  command.addOption(repeated('--audience <name>', 'who the token is for').makeOptionMandatory());
+  command.addOption(repeated('--audience <name>', 'who the token is for').default(undefined).makeOptionMandatory());
   command.option('--spiffe-id <id>', 'only this identity, where the process has several');
   leaf<[], EndpointOptions & { audience: readonly string[]; spiffeId?: string }>(command, {
     does: 'get a JWT-SVID of this process: the bare token',

@@ -2,7 +2,7 @@ import { type Command, type CommanderError, InvalidArgumentError, Option } from 
 import { IdentityError } from '../errors.ts';
 import { terminal } from '../runtime/terminal.ts';
 import { CommandError, failureDocument, failureOf, formatFailure } from './failure.ts';
-import type { Shape } from './shapes.ts';
+import { nothing, type Shape } from './shapes.ts';
 import { printable, sentence } from './text.ts';
 
 /** What a command found or did. */
@@ -48,7 +48,7 @@ export function leaf<Arguments extends readonly unknown[], Options>(
   command
     .summary(does)
     .description(about === undefined ? sentence(does) : `${sentence(does)}\n\n${about}`)
-    .option('--json', 'print one JSON document')
+    .option('--json', prints === nothing ? 'tell an error as one JSON document' : 'print one JSON document')
     .action(async (...given: unknown[]) => {
       const options = given.at(-2) as Options & { json?: boolean };
       await print(act(given.slice(0, -2) as unknown as Arguments, options), options.json === true);
@@ -80,7 +80,7 @@ export const parsed =
 export const repeated = (flags: string, description: string): Option =>
   new Option(flags, `${description} (may be repeated)`)
     .default([], 'none')
-    .argParser((value: string, previous: string[]) => [...previous, value]);
+    .argParser((value: string, previous: string[] = []) => [...previous, value]);
 
 /** Tells what went wrong, to a person or to a program, and sets the exit code. */
 export function fail(error: unknown, json: boolean): void {
