@@ -2,7 +2,8 @@ import { closeSync, lstatSync, openSync, renameSync, rmSync, type Stats } from '
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { IdentityError } from '../errors.ts';
-import { ensurePrivateDirectory, storageError, syncDirectory } from '../runtime/files.ts';
+import { ensurePrivateDirectory, syncDirectory } from '../runtime/files.ts';
+import { isUnreadable, restore } from './database-error.ts';
 import { checkSchema, migrate } from './schema.ts';
 
 /** How long to wait for another process that is just closing the file. */
@@ -98,63 +99,4 @@ function checkPrivate(path: string): void {
 
 const statsOf = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false });
 
-const restore = 'restore it from a good copy; it was not changed';
 const damaged = (message: string, cause?: unknown): IdentityError => new IdentityError('data-loss', message, { cause });
-
-/** A table or a column that is no longer there, a number that was never so large. */
-const isUnreadable = (error: unknown): boolean =>
-  resultOf(error) === SQLITE.error || (error as NodeJS.ErrnoException).code === 'ERR_OUT_OF_RANGE';
-
-/** Primary result codes of SQLite, https://www.sqlite.org/rescode.html */
-const SQLITE = {
-  error: 1,
-  perm: 3,
-  busy: 5,
-  locked: 6,
-  readonly: 8,
-  io: 10,
-  corrupt: 11,
-  full: 13,
-  cantOpen: 14,
-  notADatabase: 26,
-};
-
-/** A failure of SQLite in words: what could not be done, and what to do. Other errors come back as they are. */
-export function databaseError(error: unknown, path: string): unknown {
-  if (error instanceof IdentityError) return error;
-  const refusal = (code: IdentityError['code'], message: string): IdentityError =>
-    new IdentityError(code, message, { cause: error });
-  switch (resultOf(error)) {
-    case undefined:
-      return storageError(error, `cannot open the registry ${path}`);
-    case SQLITE.full:
-      return refusal(
-        'resource-exhausted',
-        `the disk under ${path} is full: nothing was changed; free space, then repeat`,
-      );
-    case SQLITE.busy:
-    case SQLITE.locked:
-      return refusal('failed-precondition', `another program holds ${path} open: stop it first`);
-    case SQLITE.perm:
-    case SQLITE.readonly:
-    case SQLITE.cantOpen:
-      return refusal(
-        'failed-precondition',
-        `${path} cannot be opened for writing: check owner and mode of its directory`,
-      );
-    case SQLITE.corrupt:
-    case SQLITE.notADatabase:
-      return refusal('data-loss', `${path} is damaged: ${restore}`);
-    case SQLITE.io:
-      return refusal('unavailable', `the disk under ${path} failed: nothing was changed; look at the disk's health`);
-    default:
-      return error;
-  }
-}
-
-/** The primary result code; undefined when it was not SQLite that failed. */
-export function resultOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ERR_SQLITE_ERROR') return undefined;
-  const extended: unknown = Reflect.get(error, 'errcode');
-  return typeof extended === 'number' ? extended & 0xff : undefined;
-}

@@ -6,6 +6,7 @@ import { byAge, type Change, Contents, type EntryFilter } from './contents.ts';
 import type { NearMiss } from './near.ts';
 import { checkPerson, type Person, type PersonDraft } from './person.ts';
 import type {
+  Author,
   CreatedEntries,
   EntryWarning,
   Registry,
@@ -62,11 +63,13 @@ export class LiveRegistry implements Registry {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  addPerson(draft: PersonDraft): Promise<Person> {
+  addPerson(draft: PersonDraft, by?: Author): Promise<Person> {
     return this.#inTurn(async () => {
       const { id, name, email } = checkPerson(draft);
       if (this.#contents.person(id) !== undefined) throw personExists(id);
-      return this.#writePerson(undefined, { id, name, email, enabled: true, createdAt: this.#options.clock.now() });
+      const after = { id, name, email, enabled: true, createdAt: this.#options.clock.now() };
+      await this.#commit({ people: [{ before: undefined, after }], entries: [] }, by);
+      return after;
     });
   }
 
@@ -80,18 +83,20 @@ export class LiveRegistry implements Registry {
     return person;
   }
 
-  setPersonEnabled(id: string, enabled: boolean): Promise<Person> {
+  setPersonEnabled(id: string, enabled: boolean, by?: Author): Promise<Person> {
     return this.#inTurn(async () => {
       const before = this.person(id);
-      return before.enabled === enabled ? before : this.#writePerson(before, { ...before, enabled });
+      const after = { ...before, enabled };
+      if (before.enabled !== enabled) await this.#commit({ people: [{ before, after }], entries: [] }, by);
+      return after;
     });
   }
 
-  createEntries(drafts: Iterable<EntryDraft>): Promise<CreatedEntries> {
+  createEntries(drafts: Iterable<EntryDraft>, by?: Author): Promise<CreatedEntries> {
     const all = [...drafts];
     return this.#inTurn(async () => {
       const entries = await this.#newEntries(all);
-      if (entries.length > 0) await this.#commit({ people: [], entries: entries.map(added) });
+      if (entries.length > 0) await this.#commit({ people: [], entries: entries.map(added) }, by);
       return { entries, warnings: entries.flatMap(warningsOf) };
     });
   }
@@ -110,22 +115,22 @@ export class LiveRegistry implements Registry {
     return this.#contents.count(filter);
   }
 
-  updateEntry(id: string, patch: Partial<EntryDraft>): Promise<UpdatedEntry> {
+  updateEntry(id: string, patch: Partial<EntryDraft>, by?: Author): Promise<UpdatedEntry> {
     return this.#inTurn(async () => {
       const before = this.entry(id);
       const { revision, createdAt, id: _, ...fields } = before;
       const checked = checkEntry({ ...fields, ...patch }, this.#options.trustDomain);
       if (checked.owner !== before.owner) this.#checkOwner(checked.owner);
       const after = { id, ...checked, revision: revision + 1, createdAt };
-      await this.#commit({ people: [], entries: [{ before, after }] });
+      await this.#commit({ people: [], entries: [{ before, after }] }, by);
       return { entry: after, warnings: warningsOf(after) };
     });
   }
 
-  deleteEntry(id: string): Promise<Entry> {
+  deleteEntry(id: string, by?: Author): Promise<Entry> {
     return this.#inTurn(async () => {
       const before = this.entry(id);
-      await this.#commit({ people: [], entries: [{ before, after: undefined }] });
+      await this.#commit({ people: [], entries: [{ before, after: undefined }] }, by);
       return before;
     });
   }
@@ -152,16 +157,17 @@ export class LiveRegistry implements Registry {
     return turn;
   }
 
-  async #commit(change: Change): Promise<void> {
+  async #commit(change: Change, by: Author | undefined): Promise<void> {
     await this.#store.commit(change);
     this.#contents.apply(change);
-    const told: RegistryChange = { entries: change.entries, people: change.people.map(({ after }) => after.id) };
+    const people = change.people.map(({ after }) => after.id);
+    const told = {
+      entries: change.entries,
+      people,
+      added: change.people.some(({ before }) => before === undefined),
+      by,
+    };
     for (const listener of [...this.#listeners]) listener(told);
-  }
-
-  async #writePerson(before: Person | undefined, after: Person): Promise<Person> {
-    await this.#commit({ people: [{ before, after }], entries: [] });
-    return after;
   }
 
   async #newEntries(drafts: readonly EntryDraft[]): Promise<Entry[]> {

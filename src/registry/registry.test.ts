@@ -206,13 +206,13 @@ describe('changing entries', () => {
       expect(registry.count()).toBe(1);
     });
     const [before] = await create(draft('web'));
-    const { entry: after } = await registry.updateEntry(before?.id ?? '', { hint: 'x' });
+    const { entry: after } = await registry.updateEntry(before?.id ?? '', { hint: 'x' }, { actorUid: 7 });
     await registry.setPersonEnabled('ada', false);
     await registry.setPersonEnabled('ada', false);
     expect(heard).toEqual([
-      { entries: [{ before: undefined, after: before }], people: [] },
-      { entries: [{ before, after }], people: [] },
-      { entries: [], people: ['ada'] },
+      { entries: [{ before: undefined, after: before }], people: [], added: false, by: undefined },
+      { entries: [{ before, after }], people: [], added: false, by: { actorUid: 7 } },
+      { entries: [], people: ['ada'], added: false, by: undefined },
     ]);
     listener[Symbol.dispose]();
     await registry.deleteEntry(after.id);

@@ -38,19 +38,19 @@ export interface Registry {
   /** After each commit, in order, before the promise of the one who asked for it resolves. */
   onChange(listener: (change: RegistryChange) => void): Disposable;
 
-  addPerson(draft: PersonDraft): Promise<Person>;
+  addPerson(draft: PersonDraft, by?: Author): Promise<Person>;
   people(): readonly Person[];
   person(id: string): Person;
-  setPersonEnabled(id: string, enabled: boolean): Promise<Person>;
+  setPersonEnabled(id: string, enabled: boolean, by?: Author): Promise<Person>;
 
   /** All of them in one transaction, or none; in the order given, which is also the order of age. */
-  createEntries(drafts: Iterable<EntryDraft>): Promise<CreatedEntries>;
+  createEntries(drafts: Iterable<EntryDraft>, by?: Author): Promise<CreatedEntries>;
   entry(id: string): Entry;
   list(filter?: EntryFilter): readonly Entry[];
   count(filter?: EntryFilter): number;
   /** Replaces the fields that `patch` names. */
-  updateEntry(id: string, patch: Partial<EntryDraft>): Promise<UpdatedEntry>;
-  deleteEntry(id: string): Promise<Entry>;
+  updateEntry(id: string, patch: Partial<EntryDraft>, by?: Author): Promise<UpdatedEntry>;
+  deleteEntry(id: string, by?: Author): Promise<Entry>;
 
   /** How many changes were ever committed: to be remembered elsewhere, see `leastVersion`. */
   readonly version: number;
@@ -63,6 +63,15 @@ export interface RegistryChange {
   readonly entries: readonly { readonly before: Entry | undefined; readonly after: Entry | undefined }[];
   /** People who were added, enabled or disabled. */
   readonly people: readonly string[];
+  /** The people of this change are new. */
+  readonly added: boolean;
+  readonly by: Author | undefined;
+}
+
+/** Who asked for a change, as the kernel says; passed through to the listeners. */
+export interface Author {
+  readonly actorUid?: number | undefined;
+  readonly actorPid?: number | undefined;
 }
 
 export interface CreatedEntries {

@@ -2,7 +2,7 @@ import type { CompiledQuery, Transaction } from 'kysely';
 import { IdentityError } from '../errors.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { Change } from './contents.ts';
-import { resultOf } from './database.ts';
+import { isConstraint } from './database-error.ts';
 import type { Person } from './person.ts';
 import { entryRow, personRow } from './rows.ts';
 import type { EntryRow, RegistryRow, Tables } from './schema.ts';
@@ -49,9 +49,7 @@ export class RowWriter {
       else if (old === undefined) await this.#insert(next.row);
       else await this.#update(old.row, next.row);
     } catch (error) {
-      throw next !== undefined && resultOf(error) === SQLITE_CONSTRAINT
-        ? await this.#duplicate(next.row, error)
-        : error;
+      throw next !== undefined && isConstraint(error) ? await this.#duplicate(next.row, error) : error;
     }
   }
 
@@ -92,8 +90,6 @@ export class RowWriter {
     return new IdentityError('already-exists', message, { cause, reason: 'entry-exists' });
   }
 }
-
-const SQLITE_CONSTRAINT = 19;
 
 /** Law of conditional writes: anything else means that somebody changed the file behind our back. */
 function exactlyOne(rows: bigint, name: string): void {

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { IdentityError } from '../errors.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import type { Change } from './contents.ts';
-import { createIfMissing, databaseError, inspect, openForWriting } from './database.ts';
+import { createIfMissing, inspect, openForWriting } from './database.ts';
+import { databaseError } from './database-error.ts';
 import { nodeSqlite } from './dialect.ts';
 import { load, type StoredContents } from './load.ts';
 import { RowWriter } from './row-writer.ts';
@@ -73,9 +74,16 @@ export class Store {
         await writer.registry(registryRow(this.#options.trustDomain, version, sum, this.#sealer), this.#version);
       });
     } catch (error) {
-      throw databaseError(error, this.#options.path);
+      const refusal = databaseError(error, this.#options.path);
+      if (refusal instanceof IdentityError && refusal.code === 'resource-exhausted') await this.#giveSpaceBack();
+      throw refusal;
     }
     [this.#sum, this.#version] = [sum, version];
+  }
+
+  /** What did not fit still lies in the write-ahead log, and others need the space: the ledger, and the next change. */
+  async #giveSpaceBack(): Promise<void> {
+    await sql`pragma wal_checkpoint(truncate)`.execute(this.#queries).catch(() => undefined);
   }
 
   /** Between reading and locking, another process may have had its turn. */
