@@ -62,6 +62,7 @@ export type LedgerEvent =
   | AttestationRefused
   | ({
       readonly kind: 'x509-svid.issued';
+      /** Lower-case hexadecimal. */
       readonly serial: string;
       readonly notBefore: number;
       readonly notAfter: number;

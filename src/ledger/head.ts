@@ -15,6 +15,8 @@ export interface Head extends Link {
 }
 
 const headBytes = 256;
+/** More than this is not read to find out that it is not ours. */
+const longestHead = 1 << 20;
 
 export const headPath = (directory: string): string => join(directory, 'head');
 
@@ -70,7 +72,7 @@ function formatHead({ seq, hash, state }: Head, seal: Seal): Buffer {
 
 function readIfThere(path: string): Buffer | undefined {
   try {
-    return readPrivateFile(path, headBytes);
+    return readPrivateFile(path, longestHead);
   } catch (error) {
     if (error instanceof IdentityError && error.code === 'not-found') return undefined;
     throw error;

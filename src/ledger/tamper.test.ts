@@ -175,18 +175,22 @@ function flipHead(random: Random): Tampering {
   return { what: `bit of byte ${offset} of the head`, seq: last + 1, files: { head: bytes } };
 }
 
-async function named({ files }: Tampering, key: Buffer | undefined): Promise<number | undefined> {
+function put(files: Tampering['files']): void {
   for (const [name, bytes] of Object.entries(files)) {
-    if (bytes === undefined) rmSync(directory.file(name));
-    else writeFileSync(directory.file(name), bytes);
+    rmSync(directory.file(name), { force: true });
+    if (bytes !== undefined) writeFileSync(directory.file(name), bytes, { mode: 0o600 });
   }
+}
+
+const putBack = (): void =>
+  put({ head, ...Object.fromEntries(segments.map(({ name, lines }) => [name, content(lines)])) });
+
+async function named({ files }: Tampering, key: Buffer | undefined): Promise<number | undefined> {
+  put(files);
   try {
     return (await verifyLedger(directory.path, key)).problem?.seq;
   } finally {
-    for (const name of Object.keys(files)) {
-      const own = segments.find((segment) => segment.name === name);
-      writeFileSync(directory.file(name), own === undefined ? head : content(own.lines), { mode: 0o600 });
-    }
+    putBack();
   }
 }
 
@@ -221,6 +225,21 @@ describe('verifyLedger', () => {
       expect([tampering.seq, tampering.seq - 1], tampering.what).toContain(seq);
     }
     expect(await verifyLedger(directory.path, undefined)).toMatchObject({ ok: true, sealed: false });
+  });
+
+  it('opens, or refuses with data-loss, whatever the files hold, and never overwrites what the head seals', async () => {
+    const random = seeded(7);
+    for (let trial = 0; trial < 150; trial++) {
+      const { files, what } = (ways[trial % ways.length] as (typeof ways)[number])(random);
+      put(files);
+      const outcome = await directory.open().then(
+        (ledger) => ledger.close().then(() => 'opened'),
+        (error) => error.code,
+      );
+      expect(['opened', 'data-loss'], what).toContain(outcome);
+      if (outcome === 'opened') expect((await verifyLedger(directory.path, directory.key)).ok, what).toBe(false);
+      putBack();
+    }
   });
 
   it('notices an older head, and a record from another past', async () => {

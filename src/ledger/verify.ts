@@ -45,12 +45,13 @@ export async function verifyLedger(directory: string, key: Buffer | undefined): 
 
 type FoundHead = Head | { readonly damage: string };
 
-function headOf(directory: string, seal: Seal | undefined): FoundHead {
+/** A ledger in use may overwrite its head in the very moment of reading: damage that stays is damage. */
+function headOf(directory: string, seal: Seal | undefined, tries = 3): FoundHead {
   try {
     return readHead(directory, seal) ?? { damage: 'the file `head` is missing' };
   } catch (error) {
-    if (error instanceof IdentityError && error.code === 'data-loss') return { damage: 'the file `head` was changed' };
-    throw error;
+    if (!(error instanceof IdentityError && error.code === 'data-loss')) throw error;
+    return tries > 1 ? headOf(directory, seal, tries - 1) : { damage: 'the file `head` was changed' };
   }
 }
 
