@@ -1,6 +1,6 @@
 /** Workloads that are programs of their own kind: bare sockets, heirs of a connection, holders of one. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -73,7 +73,7 @@ export const holder = (mayfly: Mayfly, uid: number): Caller =>
 /** A whole FetchX509SVID as bytes: preface, settings, headers written out literally, one empty message. */
 function requestFile(mayfly: Mayfly): string {
   const file = join(mayfly.directory, 'fetch-x509-svid.bin');
-  writeFileSync(file, fetchX509Svid(), { mode: 0o644 });
+  if (!existsSync(file)) writeFileSync(file, fetchX509Svid(), { mode: 0o644 });
   return file;
 }
 

@@ -19,6 +19,8 @@ export interface MayflyOptions {
   readonly prefix?: readonly string[];
   /** What ends it when the test is over; SIGTERM unless something between us and it would keep that. */
   readonly stopSignal?: NodeJS.Signals;
+  /** Leave a new directory without a person. */
+  readonly nobodyYet?: boolean;
   /** Do not wait until it serves. */
   readonly impatient?: boolean;
 }
@@ -35,7 +37,7 @@ export async function startMayfly(options: MayflyOptions = {}): Promise<Mayfly> 
   if (options.impatient) return mayfly;
   try {
     await mayfly.ready();
-    if (options.directory === undefined) await mayfly.operator.addPerson('ada');
+    if (options.directory === undefined && !options.nobodyYet) await mayfly.operator.addPerson('ada');
   } catch (error) {
     await mayfly[Symbol.asyncDispose]();
     throw error;

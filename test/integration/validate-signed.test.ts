@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jwks, publicKeyOf } from './documents.ts';
-import { first, type Mayfly, startMayfly } from './fixture.ts';
+import { type Mayfly, startMayfly } from './fixture.ts';
 import { decodeValidateResponse } from './wire.ts';
 import { granted, grpc, type Workload } from './workload.ts';
 
@@ -163,7 +163,7 @@ describe('tokens that break one rule', () => {
   });
 
   it('JR-24 JT-32 claims that are no JSON object are refused', async () => {
-    for (const claims of ['', '[]', 'null', '"text"', '{', JSON.stringify(goodClaims()) + 'x'])
+    for (const claims of ['', '[]', 'null', '"text"', '{', `${JSON.stringify(goodClaims())}x`])
       await refuses(signed(goodHeader(), claims));
   });
 });

@@ -8,10 +8,10 @@ import net from 'node:net';
 
 const [, , socketPath = ''] = process.argv;
 const socket = net.connect(socketPath, () => {
-  spawn('/bin/sh', ['-c', 'sleep 1; cat >/dev/null; echo closed'], {
-    stdio: [socket, 'inherit', 'inherit'],
-    detached: true,
-  });
+  // By number: a socket that is handed over as an object would be taken away from this process.
+  const { fd } = Reflect.get(socket, '_handle') as { fd: number };
+  const reader = 'sleep 1; cat >/dev/null; echo closed';
+  spawn('/bin/sh', ['-c', reader], { stdio: [fd, 'inherit', 'inherit'], detached: true });
   const session = http2.connect('http://localhost', { createConnection: () => socket });
   const stream = session.request({
     ':method': 'POST',
