@@ -100,18 +100,9 @@ export class Admin implements Disposable {
     }
     if (error.code === status.UNIMPLEMENTED) return notThisServer(this.#path, error);
     const code = codeOfGrpcStatus(error.code);
-    return code === undefined ? new RemoteFault(error.details) : new RefusedCall(code, error);
-  }
-}
-
-/** The server's refusal, with the place in a stream of entries where it names one. */
-export class RefusedCall extends IdentityError {
-  readonly entryIndex: number | undefined;
-
-  constructor(code: IdentityError['code'], error: ServiceError) {
-    super(code, error.details, { cause: error });
-    const index = error.metadata.get('mayfly-entry-index')[0];
-    this.entryIndex = typeof index === 'string' && /^\d{1,9}$/.test(index) ? Number(index) : undefined;
+    return code === undefined
+      ? new RemoteFault(error.details)
+      : new IdentityError(code, error.details, { cause: error });
   }
 }
 

@@ -61,11 +61,12 @@ async function explained(error: unknown, options: EndpointOptions): Promise<Erro
   return endpoint.kind === 'unix' ? ((await socketTrouble(endpoint.path, expected)) ?? error) : error;
 }
 
+/** Why is for the operator's eyes: the answer is the same whichever rule said no. */
 function nothingOwed(error: IdentityError): CommandError {
   const uid = process.getuid?.();
   const next =
-    `No registration entry matches this process (uid ${uid}); an operator can make one: mayfly entry create ` +
-    `--selector unix:uid:${uid} …, and \`mayfly explain --pid\` says why for a process that runs.`;
+    `This process (uid ${uid}) is not owed that. An operator sees what is with \`mayfly entry list --selector ` +
+    `unix:uid:${uid}\`, makes an entry with \`mayfly entry create\`, allows an audience with \`mayfly entry update\`.`;
   return new CommandError('permission-denied', error.message, next, { cause: error });
 }
 

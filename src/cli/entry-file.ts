@@ -25,6 +25,7 @@ const largestFile = 2 ** 29 - 2 ** 20;
 /** Reads and checks a whole file of entries: NDJSON, YAML or JSON; `-` is standard input. */
 export async function readEntryFile(path: string): Promise<EntryFile> {
   const name = path === '-' ? 'stdin' : path;
+  terminal.progress(`reading ${name}`);
   const text = path === '-' ? await terminal.read() : await textOf(path);
   const { values, lineOf } = await sourceOf(name, text);
   const now = systemClock.now();

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { adminLeaf } from './admin-leaf.ts';
 import { type EntryDocument, entryDocument } from './documents.ts';
 import { clearable, type EntryFlags, entryFlags, entryOfFlags, namedFields } from './entry-flags.ts';
@@ -41,11 +41,11 @@ function create(command: Command): void {
     ask: async (admin, _, { file, ...flags }) => {
       if (file !== undefined && namedFields(flags).length > 0) throw eitherOr();
       if (file === undefined) demandFields(flags);
-      const { create: createOne, createFromFile } = await import('./entry-create.ts');
+      const { createFromFile, createOne } = await import('./entry-create.ts');
       const { readEntryFile } = await import('./entry-file.ts');
       const created =
         file === undefined
-          ? await createOne(admin, [entryOfFlags(flags)])
+          ? await createOne(admin, entryOfFlags(flags))
           : await createFromFile(admin, await readEntryFile(file));
       const { warnings } = created;
       const entries = created.entries.map(entryDocument);
@@ -79,11 +79,8 @@ function list(command: Command): void {
 }
 
 function update(command: Command): void {
-  entryFlags(command).addOption(
-    new Option('--clear <options...>', 'empty what these options set')
-      .choices(Object.keys(clearable))
-      .default([], 'none'),
-  );
+  const clear = repeated('--clear <option>', 'empty what this option sets', Object.keys(clearable));
+  entryFlags(command).addOption(clear);
   adminLeaf<[id: string], EntryFlags & { clear: readonly (keyof typeof clearable)[] }>(command, {
     does: 'change the fields that the options name; the others stay',
     prints: shapes.updatedEntry,

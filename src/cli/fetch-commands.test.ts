@@ -129,7 +129,7 @@ describe('a refusal', () => {
     api.x509Svids.fail(7, 'no identity issued');
     const { err, code } = await say('x509');
     expect(code).toBe(3);
-    expect(err).toContain(`No registration entry matches this process (uid ${process.getuid?.()})`);
+    expect(err).toContain(`mayfly entry list --selector unix:uid:${process.getuid?.()}`);
   });
 
   it('of who waits too long says so', async () => {

@@ -77,10 +77,14 @@ export const parsed =
   };
 
 /** An option that may be given several times. */
-export const repeated = (flags: string, description: string): Option =>
-  new Option(flags, `${description} (may be repeated)`)
-    .default([], 'none')
-    .argParser((value: string, previous: string[] = []) => [...previous, value]);
+export function repeated(flags: string, description: string, choices?: readonly string[]): Option {
+  const option = new Option(flags, `${description} (may be repeated)`).default([], 'none');
+  if (choices !== undefined) option.choices(choices);
+  return option.argParser((value: string, previous: readonly string[] = []) => {
+    if (choices?.includes(value) === false) throw new InvalidArgumentError(`One of: ${choices.join(', ')}.`);
+    return [...previous, value];
+  });
+}
 
 /** Tells what went wrong, to a person or to a program, and sets the exit code. */
 export function fail(error: unknown, json: boolean): void {

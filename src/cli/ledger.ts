@@ -6,6 +6,7 @@ import type { Admin } from './admin.ts';
 import { adminLeaf } from './admin-leaf.ts';
 import { type RecordDocument, recordDocument, textOrNull } from './documents.ts';
 import { CommandError } from './failure.ts';
+import { gist } from './gist.ts';
 import { parsed } from './leaf.ts';
 import { parseMoment } from './moment.ts';
 import { parseLimit, parsePid, parseSeq } from './number.ts';
@@ -152,13 +153,4 @@ function recordTable(records: readonly RecordDocument[]): string {
   if (records.length === 0) return 'No record matches.\n';
   const rows = records.map(({ seq, at, kind, record }) => [String(seq), moment(at), kind, gist(record)]);
   return table(['SEQ', 'TIME', 'KIND', 'ABOUT'], rows);
-}
-
-/** The plain facts of a record on one line; what is nested is for `ledger show`. */
-function gist(record: object): string {
-  const known = Object.entries(record).filter(
-    ([key]) => !['seq', 'at', 'kind', 'prev', 'previous', 'hash'].includes(key),
-  );
-  const plain = known.filter(([, value]) => value !== '' && ['string', 'number', 'boolean'].includes(typeof value));
-  return plain.map(([key, value]) => `${key}=${value}`).join(' ');
 }

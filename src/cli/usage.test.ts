@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { mayfly } from '../../test/fakes/command-line.ts';
+import { faults } from '../../test/fakes/conforms.ts';
+import * as shapes from './shapes.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'usage-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -43,6 +45,30 @@ describe('usage', () => {
     const { err, code } = await mayfly(['person', '--json', 'ad']);
     expect(code).toBe(2);
     expect(JSON.parse(err).error.code).toBe('invalid-argument');
+  });
+});
+
+describe('config print', () => {
+  it('prints a file that --config reads, and a document for programs', async () => {
+    const file = join(directory, 'mayfly.yaml');
+    writeFileSync(file, (await mayfly(['config', 'print', '--trust-domain', 'example.org', '--jwt-ttl', '90s'])).out);
+    const { out } = await mayfly(['config', 'print', '--config', file, '--socket', 'w.sock', '--json'], {
+      cwd: directory,
+    });
+    expect(faults(JSON.parse(out), shapes.configuration)).toEqual([]);
+    expect(JSON.parse(out)).toMatchObject({
+      trustDomain: 'example.org',
+      jwtSvidTtl: 90,
+      socket: `${directory}/w.sock`,
+    });
+  });
+
+  it('names file and line of what is wrong', async () => {
+    const file = join(directory, 'bad.yaml');
+    writeFileSync(file, 'log_level: info\nca_ttl: soon\n');
+    const { err, code } = await mayfly(['config', 'print', '--config', file]);
+    expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining(`${file}:2: ca_ttl: 'soon' is not`) });
+    expect((await mayfly(['config', 'print', '--config', join(directory, 'none')])).code).toBe(4);
   });
 });
 

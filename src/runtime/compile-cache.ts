@@ -20,7 +20,7 @@ export function keepCompiledCode(): void {
 }
 
 /** Only root and this user can change what lies at `path`. */
-function isOwnAlone(path: string): boolean {
+export function isOwnAlone(path: string): boolean {
   const found = lstatSync(path);
   return isSafe(found) && (dirname(path) === path || isOwnAlone(dirname(path)));
 }

@@ -1,5 +1,4 @@
 import {
-  Metadata,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
@@ -160,7 +159,9 @@ export class FakeAdmin implements AsyncDisposable {
 
   #create(drafts: readonly Entry[]): Entry[] {
     const created = drafts.map((draft, index) => {
-      if (!this.people.has(draft.owner)) throw atEntry(index, `there is no person '${draft.owner}' to own the entry`);
+      if (!this.people.has(draft.owner)) {
+        throw new IdentityError('not-found', `entry ${index + 1}: there is no person '${draft.owner}'`);
+      }
       return { ...draft, id: `e${this.entries.size + index + 1}`, revision: 1, createdAt: epoch };
     });
     for (const entry of created) this.entries.set(entry.id, entry);
@@ -204,22 +205,7 @@ function answer<Request, Response>(run: (request: Request) => Response) {
   };
 }
 
-class RefusedEntry extends IdentityError {
-  readonly index: number;
-
-  constructor(index: number, message: string) {
-    super('failed-precondition', message);
-    this.index = index;
-  }
-}
-
-const atEntry = (index: number, message: string): RefusedEntry => new RefusedEntry(index, message);
-
 function statusOf(error: unknown): Partial<StatusObject> {
-  if (!(error instanceof IdentityError)) {
-    return { code: status.INTERNAL, details: 'internal error, incident 4f1c' };
-  }
-  const metadata = new Metadata();
-  if (error instanceof RefusedEntry) metadata.set('mayfly-entry-index', String(error.index));
-  return { code: grpcStatus(error.code), details: error.message, metadata };
+  if (!(error instanceof IdentityError)) return { code: status.INTERNAL, details: 'internal error, incident 4f1c' };
+  return { code: grpcStatus(error.code), details: error.message };
 }
