@@ -32,8 +32,11 @@ export function header(type: number, length: number): Buffer {
   return bytes;
 }
 
-export const headerLength = (length: number): number =>
-  length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : 5;
+export function headerLength(length: number): number {
+  let size = 2;
+  for (let left = length < 0x80 ? 0 : length; left > 0; left >>>= 8) size++;
+  return size;
+}
 
 /** Returns where the content begins. */
 export function writeHeader(into: Buffer, at: number, type: number, length: number): number {

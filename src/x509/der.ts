@@ -138,7 +138,8 @@ function readHeader(bytes: Buffer, at: number, limit: number): Header {
   if (first === undefined || second === undefined || at + 2 > limit) throw malformed('it is cut short');
   if ((first & 0x1f) === 0x1f) throw malformed('a tag has more than one byte');
   const universal = (first & 0xc0) === 0;
-  const mustBeConstructed = first === tag.sequence || first === tag.set;
+  const type = first | constructed;
+  const mustBeConstructed = type === tag.sequence || type === tag.set;
   if (universal && ((first & constructed) !== 0) !== mustBeConstructed) throw malformed('a value comes in pieces');
   const content = at + 2 + (second < 0x80 ? 0 : second & 0x7f);
   const end = content + (second < 0x80 ? second : longLength(bytes, at + 2, second & 0x7f));

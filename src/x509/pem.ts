@@ -18,7 +18,7 @@ export function decodePem(label: string, text: string): Buffer[] {
     if (boundary === null) {
       if (open !== undefined) open.body += line.trim();
     } else if (boundary[1] === 'BEGIN') {
-      if (open !== undefined) throw malformedPem(`a ${open.label} block has no end`);
+      if (open !== undefined) throw malformedPem(`the ${open.label} block has no end`);
       open = { label: boundary[2] ?? '', body: '' };
     } else {
       if (open === undefined || open.label !== boundary[2]) throw malformedPem('an END line has no BEGIN line');
@@ -26,14 +26,14 @@ export function decodePem(label: string, text: string): Buffer[] {
       open = undefined;
     }
   }
-  if (open !== undefined) throw malformedPem(`a ${open.label} block has no end`);
+  if (open !== undefined) throw malformedPem(`the ${open.label} block has no end`);
   return blocks;
 }
 
 function bytesOf({ label, body }: { label: string; body: string }): Buffer {
   const bytes = Buffer.from(body, 'base64');
   // Buffer skips what it does not know; only the canonical text comes back the same.
-  if (body === '' || bytes.toString('base64') !== body) throw malformedPem(`a ${label} block is not base64`);
+  if (body === '' || bytes.toString('base64') !== body) throw malformedPem(`the ${label} block is not base64`);
   return bytes;
 }
 
