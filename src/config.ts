@@ -35,11 +35,17 @@ const loopback = parsed((text) => {
   return { host: hostname, port };
 });
 
+/** TCP is not offered: it says nothing of who is at the other end (Workload Endpoint section 3, EP-06). */
+const socketPath = z
+  .string()
+  .transform((text) => text.replace(/^unix:(\/\/)?/, ''))
+  .refine((path) => path.startsWith('/'), 'must be the absolute path of a Unix socket');
+
 const schema = z.strictObject({
   trust_domain: parsed(TrustDomain.parse).optional(),
   data_dir: z.string().min(1).default('/var/lib/mayfly'),
-  socket: z.string().startsWith('/', 'must be an absolute path').default(defaultSockets.workload),
-  admin_socket: z.string().startsWith('/', 'must be an absolute path').default(defaultSockets.admin),
+  socket: socketPath.default(defaultSockets.workload),
+  admin_socket: socketPath.default(defaultSockets.admin),
   http: loopback.optional(),
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   x509_svid_ttl: duration(shortestTtlSeconds).default(3600),

@@ -57,7 +57,9 @@ export async function loadConfig({
   }
 }
 
-const absolute = (path: string | undefined): string | undefined => (path === undefined ? undefined : resolve(path));
+/** A URI is left as it is: the settings say which they take. */
+const absolute = (path: string | undefined): string | undefined =>
+  path === undefined || /^[a-z]+:/.test(path) ? path : resolve(path);
 
 function inFile(file: string, error: unknown): unknown {
   const [, line, fault] = /^line (\d+): (.*)$/s.exec(error instanceof IdentityError ? error.message : '') ?? [];
