@@ -1,10 +1,14 @@
-/** Every setting, its default and its check. Options come before the file, the file before the defaults. */
+/**
+ * Every setting, its default and its check. Options come before the file, the file before the defaults; the sockets'
+ * defaults are where MAYFLY_ADMIN_SOCKET and SPIFFE_ENDPOINT_SOCKET say that clients will look.
+ */
 import { isIP } from 'node:net';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { IdentityError } from './errors.ts';
 import { defaultSockets } from './runtime/defaults.ts';
 import { formatDuration, parseDuration } from './runtime/duration.ts';
+import { environment } from './runtime/environment.ts';
 import { shortestTtlSeconds } from './spiffe/entry.ts';
 import { TrustDomain } from './spiffe/id.ts';
 
@@ -44,8 +48,8 @@ const socketPath = z
 const schema = z.strictObject({
   trust_domain: parsed(TrustDomain.parse).optional(),
   data_dir: z.string().min(1).default('/var/lib/mayfly'),
-  socket: socketPath.default(defaultSockets.workload),
-  admin_socket: socketPath.default(defaultSockets.admin),
+  socket: socketPath.prefault(() => environment.endpointSocket() ?? defaultSockets.workload),
+  admin_socket: socketPath.prefault(() => environment.adminSocket() ?? defaultSockets.admin),
   http: loopback.optional(),
   log_level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   x509_svid_ttl: duration(shortestTtlSeconds).default(3600),

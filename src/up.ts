@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { systemRandom as random } from './runtime/random.ts';
 import { endRequested, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
+import { closedDirectory } from './runtime/unix-socket.ts';
 import { version } from './runtime/version.ts';
 import { Recorder, startServer, startStatusEndpoint } from './server/server.ts';
 import type { TrustDomain } from './spiffe/id.ts';
@@ -131,6 +132,7 @@ export async function up(config: Config): Promise<void> {
       trustDomain,
       config,
       socket: agent.socket,
+      closed: closedDirectory(agent.socket),
       adminSocket: server.socket,
       people: registry.people().length,
     }),

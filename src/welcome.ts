@@ -7,11 +7,13 @@ export interface WelcomeParts {
   readonly config: Config;
   readonly socket: string;
   readonly adminSocket: string;
+  /** A directory above the workloads' socket that other users cannot pass. */
+  readonly closed: string | undefined;
   /** Somebody who has registered people before needs no lesson. */
   readonly people: number;
 }
 
-export function welcome({ trustDomain, config, socket, adminSocket, people }: WelcomeParts): string {
+export function welcome({ trustDomain, config, socket, adminSocket, closed, people }: WelcomeParts): string {
   const status =
     config.http === undefined ? [] : [`  health, metrics      http://${config.http.host}:${config.http.port}`];
   const lines = [
@@ -19,6 +21,7 @@ export function welcome({ trustDomain, config, socket, adminSocket, people }: We
     `  workloads connect to unix://${socket}`,
     `  operators connect to ${adminSocket}`,
     ...status,
+    ...(closed === undefined ? [] : [`Note: other users cannot reach that socket. To let them: chmod o+x ${closed}`]),
     ...(people > 0 ? [] : ['Next, in another terminal:', ...exports(socket, adminSocket), ...steps(trustDomain)]),
   ];
   return `${lines.join('\n')}\n`;

@@ -68,8 +68,9 @@ export interface GrpcServerOptions<Peer> {
   readonly streamsPerConnection: number;
 }
 
-/** Header lists above this are refused by HTTP/2 itself (R-NET-1). */
+/** Metadata of a call, counted as RFC 9113 section 6.5.2 does. Peers are told, and held to it (R-NET-1). */
 const headerListBytes = 8 * 1024;
+const headerListPairs = 64;
 /** Megabytes that one connection may hold in nghttp2 and its queues; Node's default is 10. */
 const sessionMegabytes = 4;
 
@@ -102,6 +103,7 @@ export class GrpcServer<Peer> {
   serve(socket: Duplex, peer: Peer): void {
     const session = http2.performServerHandshake(socket, {
       maxSessionMemory: sessionMegabytes,
+      maxHeaderListPairs: headerListPairs,
       maxOutstandingPings: 8,
       settings: {
         maxConcurrentStreams: this.#options.streamsPerConnection,
@@ -110,7 +112,7 @@ export class GrpcServer<Peer> {
       },
     });
     this.#sessions.add(session);
-    session.on('stream', (stream, headers) => this.#begin(stream, headers, peer));
+    session.on('stream', (stream, headers, _flags, raw) => this.#begin(stream, headers, raw, peer));
     session.on('close', () => this.#sessions.delete(session));
     // A protocol error of one caller is that caller's affair: its session ends, nothing else does.
     session.on('error', () => session.destroy());
@@ -126,7 +128,7 @@ export class GrpcServer<Peer> {
     for (const session of this.#sessions) session.destroy();
   }
 
-  #begin(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, peer: Peer): void {
+  #begin(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[], peer: Peer): void {
     const path = headers[':path'] ?? '';
     const call = new GrpcCall<Peer>({
       stream,
@@ -140,9 +142,17 @@ export class GrpcServer<Peer> {
     this.#calls.add(call);
     call.run(() => {
       if (this.#stopping) throw stopping();
+      if (headerListSize(raw) > headerListBytes) throw tooMuchMetadata();
       this.#options.admit(path, { metadata: headers, peer });
     });
   }
 }
+
+/** `raw` is names and values in turn; each pair counts 32 bytes more. */
+const headerListSize = (raw: readonly string[]): number =>
+  raw.reduce((size, text) => size + text.length, (raw.length / 2) * 32);
+
+const tooMuchMetadata = (): IdentityError =>
+  new IdentityError('resource-exhausted', `metadata is limited to ${headerListBytes} bytes`);
 
 const stopping = (): IdentityError => new IdentityError('unavailable', 'the server is stopping');

@@ -46,6 +46,12 @@ export async function listenUnix(options: UnixSocketOptions): Promise<UnixSocket
   }
 }
 
+/** The first directory on the way to `path` that other users cannot pass, so that a socket there is for the owner alone. */
+export function closedDirectory(path: string): string | undefined {
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) if ((lstatSync(at).mode & 0o001) === 0) return at;
+  return undefined;
+}
+
 /** Whoever may write the directory, or one above it, may put a socket of their own there and feed callers false roots. */
 function prepareDirectory(directory: string, mode: number): void {
   if (mkdirSync(directory, { recursive: true, mode }) !== undefined) chmodSync(directory, mode);

@@ -3,13 +3,14 @@
  * socket, the files, and the judges, which are openssl and a JWT library that know nothing of mayfly.
  */
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 
 const root = resolve(import.meta.dirname, '../..');
 const home = mkdtempSync(join(process.geteuid?.() === 0 ? '/run' : tmpdir(), 'mayfly-demo-'));
+chmodSync(home, 0o755);
 const socket = join(home, 'public', 'api.sock');
 const environment = {
   ...process.env,
