@@ -86,8 +86,13 @@ export const py = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line
   judged(mayfly, uid, python, [pyProbe, ...args]);
 export const node = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
   judged(mayfly, uid, readlinkSync('/proc/self/exe'), [sdkEcho, ...args]);
-export const cli = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
-  judged(mayfly, uid, launcher, [...args, '--json']);
+
+/** The real command line, as one of the users; what it printed. */
+export async function cli(mayfly: Mayfly, uid: number, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await act(mayfly, uid, launcher, args);
+  if (status !== 0) throw new Error(`mayfly ${args.join(' ')}: ${stderr.trim()}`);
+  return stdout;
+}
 
 /** A directory that one of the users may write. */
 export async function directoryOf(mayfly: Mayfly, uid: number, name: string): Promise<string> {
