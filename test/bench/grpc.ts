@@ -65,16 +65,31 @@ async function perCpuSecond(pid: number, work: () => Promise<{ count: number }>)
   return count / (cpuSeconds(pid) - before);
 }
 
-if (import.meta.main) {
-  const rows = [];
-  for (const server of ['grpc-js', 'mayfly', 'node-http2']) rows.push(await measure(server, 4_000));
-  printTable(
-    ['server', 'calls per CPU s', 'new connections per CPU s', 'KiB per open stream'],
-    rows.map(({ server, callsPerCpuSecond, connectionsPerCpuSecond, kibPerStream }) => [
+/** Rounds in turn and their medians: other work on the machine then hits all three alike. */
+export async function compare(rounds: number, ms: number): Promise<GrpcCost[]> {
+  const servers = ['grpc-js', 'mayfly', 'node-http2'];
+  const measured: GrpcCost[] = [];
+  for (let round = 0; round < rounds; round++) for (const server of servers) measured.push(await measure(server, ms));
+  return servers.map((server) => {
+    const own = measured.filter((cost) => cost.server === server);
+    return {
       server,
-      callsPerCpuSecond.toFixed(0),
-      connectionsPerCpuSecond.toFixed(0),
-      kibPerStream.toFixed(1),
-    ]),
-  );
+      callsPerCpuSecond: median(own.map((cost) => cost.callsPerCpuSecond)),
+      connectionsPerCpuSecond: median(own.map((cost) => cost.connectionsPerCpuSecond)),
+      kibPerStream: median(own.map((cost) => cost.kibPerStream)),
+    };
+  });
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+if (import.meta.main) {
+  const rows = (await compare(5, 2_000)).map(({ server, callsPerCpuSecond, connectionsPerCpuSecond, kibPerStream }) => [
+    server,
+    callsPerCpuSecond.toFixed(0),
+    connectionsPerCpuSecond.toFixed(0),
+    kibPerStream.toFixed(1),
+  ]);
+  printTable(['server', 'calls per CPU s', 'new connections per CPU s', 'KiB per open stream'], rows);
 }
