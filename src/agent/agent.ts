@@ -76,7 +76,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
 function requireHeader(path: string, call: { metadata: Readonly<Record<string, unknown>> }): void {
   if (!path.startsWith('/SpiffeWorkloadAPI/')) return;
   if (call.metadata['workload.spiffe.io'] === 'true') return;
-  throw new IdentityError('invalid-argument', 'security header missing from request');
+  throw new IdentityError('invalid-argument', 'security header missing from request: send workload.spiffe.io: true');
 }
 
 /** What is expected is told to the caller in its own words; anything else is a bug and leaves as an incident id. */

@@ -220,9 +220,8 @@ export class Identities {
       authority: issued.authorityId,
     });
     this.#parts.metrics.issued.inc({ type: 'x509' });
-    const half = (issued.notAfter - issued.issuedAt) / 2;
-    const renewAt = issued.issuedAt + half * (1 + renewalJitter * (2 * random.fraction() - 1));
     const { chain, serial, notAfter } = issued;
+    const renewAt = renewalOf(entry, issued.issuedAt, notAfter, random.fraction());
     return { entry, chain, privateKey: key.privateKey, serial, notAfter, renewAt };
   }
 
@@ -269,6 +268,12 @@ const retryMs = 5_000;
 
 const noIdentity = (reason: string): IdentityError =>
   new IdentityError('permission-denied', 'no identity issued', { reason });
+
+/** At half of its life, spread by `fraction`; never for one that ends with its entry, because no other would live longer. */
+function renewalOf(entry: Entry, issuedAt: number, notAfter: number, fraction: number): number {
+  if (entry.expiresAt !== undefined && entry.expiresAt - notAfter <= 1000) return Infinity;
+  return issuedAt + ((notAfter - issuedAt) / 2) * (1 + renewalJitter * (2 * fraction - 1));
+}
 
 /** Who holds it: facts of the kernel only. */
 const subject = ({ id, process }: Instance) => ({

@@ -45,7 +45,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
 
     fetchJwtsvid: async (request, call) => {
       const audience = checkAudience(request.audience);
-      const only = request.spiffeId === '' ? undefined : SpiffeId.parse(request.spiffeId);
+      const only = request.spiffeId === '' ? undefined : SpiffeId.parseWorkload(request.spiffeId);
       const views = await identities.jwt(identities.instance(call.peer.process), audience, only);
       assertSame(call.peer.process);
       return encodeJwt(views);

@@ -1,7 +1,7 @@
 /** The trust bundle and the authorities behind it, over the admin API. */
 import type { Authority, AuthoritySummary } from '../authority/authority.ts';
 import type * as wire from '../gen/mayfly/admin/v1/admin.ts';
-import { formatBundle, formatJwks } from '../spiffe/bundle.ts';
+import { formatBundle, formatPlainJwks } from '../spiffe/bundle.ts';
 import type { AdminHandlers } from './admin.ts';
 
 export const authorityMethods = (authority: Authority): Pick<AdminHandlers, 'getBundle' | 'listAuthorities'> => ({
@@ -10,7 +10,7 @@ export const authorityMethods = (authority: Authority): Pick<AdminHandlers, 'get
     return {
       trustDomain: bundle.trustDomain,
       x509Authorities: [...bundle.x509Authorities],
-      jwks: formatJwks(bundle.jwtAuthorities),
+      jwks: formatPlainJwks(bundle.jwtAuthorities),
       spiffe: formatBundle(bundle),
     };
   },

@@ -6,7 +6,7 @@ import type { KeyObject } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
 import type { TrustDomain } from './id.ts';
 import { isArray, isObject, type Json, type JsonObject, parseJson } from './json.ts';
-import { readJwtAuthority, readX509Authority, writeJwtAuthority, writeX509Authority } from './jwk.ts';
+import { readJwtAuthority, readX509Authority, writeJwtAuthority, writePlainKey, writeX509Authority } from './jwk.ts';
 
 export interface JwtAuthority {
   readonly keyId: string;
@@ -60,6 +60,10 @@ export function formatBundle(bundle: Bundle): string {
 
 export const formatJwks = (jwtAuthorities: readonly JwtAuthority[]): string =>
   JSON.stringify({ keys: jwtAuthorities.map(writeJwtAuthority) });
+
+/** The same keys for whoever knows JWT and not SPIFFE: `use` and `alg` as RFC 7517 section 4 names them. */
+export const formatPlainJwks = (jwtAuthorities: readonly JwtAuthority[]): string =>
+  JSON.stringify({ keys: jwtAuthorities.map(writePlainKey) });
 
 export type BundleReason = 'bundle-form' | 'bundle-sequence' | 'bundle-key-id';
 

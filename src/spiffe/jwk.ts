@@ -19,6 +19,12 @@ export function writeJwtAuthority({ keyId, publicKey }: JwtAuthority): JsonWebKe
   return { use: 'jwt-svid', kid: keyId, ...publicMembers(publicKey.export({ format: 'jwk' })) };
 }
 
+export function writePlainKey(authority: JwtAuthority): JsonWebKey {
+  const key = writeJwtAuthority(authority);
+  const alg = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[key.crv ?? ''] ?? 'RS256';
+  return { ...key, use: 'sig', alg };
+}
+
 /** Nothing where there is no certificate or the kind of key is unknown; of several certificates, the first. */
 export function readX509Authority(jwk: JsonObject): [] | [Buffer] {
   checkPublic(jwk);

@@ -131,7 +131,6 @@ async function story(): Promise<void> {
       'And the token? `jose`, a JWT library that has never heard of SPIFFE, checks it against the published keys.',
     );
     const keys = JSON.parse(mayfly('bundle', 'show', '--format', 'jwks')) as JSONWebKeySet;
-    for (const key of keys.keys) Reflect.deleteProperty(key, 'use');
     const { payload } = await jwtVerify(told.token, createLocalJWKSet(keys), { audience: 'reports' });
     say(indent(JSON.stringify(payload)));
 
