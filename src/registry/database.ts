@@ -80,8 +80,10 @@ function makeDurable(database: DatabaseSync, path: string): void {
 }
 
 function quickCheck(database: DatabaseSync, path: string): void {
-  const faults = database.prepare('pragma quick_check(3)').all();
-  const words = faults.map((fault) => String(fault['quick_check'])).join('; ');
+  const [first] = database.prepare('pragma quick_check(1)').all();
+  const words = String(first?.['quick_check'])
+    .replaceAll(/\*\*\*.*?\*\*\*|\s+/g, ' ')
+    .trim();
   if (words !== 'ok') throw damaged(`${path} is damaged (${words}): ${restore}`);
 }
 
