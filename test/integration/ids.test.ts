@@ -4,7 +4,7 @@ import { first, startMayfly } from './fixture.ts';
 import { grpc } from './workload.ts';
 
 describe('trust domain names', () => {
-  it.each(['10.0.0.1', 'a..b', '-', '_x_', 'prod', 'd'.repeat(255)])(
+  it.concurrent.each(['10.0.0.1', 'a..b', '-', '_x_', 'prod', 'd'.repeat(255)])(
     'ID-10 ID-19 the trust domain %s works like any other, end to end',
     async (trustDomain) => {
       await using mayfly = await startMayfly({ trustDomain });
@@ -22,7 +22,7 @@ describe('trust domain names', () => {
     },
   );
 
-  it.each(['d'.repeat(256), 'Prod', 'a:1', 'a/b', 'a%62', ''])(
+  it.concurrent.each(['d'.repeat(256), 'Prod', 'a:1', 'a/b', 'a%62', ''])(
     'ID-19 the trust domain %s is refused at the start',
     async (trustDomain) => {
       await expect(startMayfly({ trustDomain })).rejects.toThrow(/ended with [1-9]/);

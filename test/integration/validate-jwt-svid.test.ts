@@ -167,6 +167,13 @@ describe('ValidateJWTSVID of anything else', () => {
     await refuses(first(await (await twin.workload(10001)).jwt(['reports'])).svid);
   });
 
+  it('ID-28 a document of another kind is no SVID: SAML, PASETO, an SSH or X.509 certificate, a WIT', async () => {
+    const { x509Svid } = first((await web.x509()).svids);
+    const others = ['<saml:Assertion/>', 'v4.public.eyJzdWIiOiJ4In0', 'ssh-ed25519-cert-v01@openssh.com AAAA'];
+    for (const document of [...others, x509Svid.toString('base64'), altered({ typ: 'wit+jwt' }, {})])
+      await refuses(document);
+  });
+
   it('SE-27 a token beyond all measure is refused before it is looked at', () => refuses('x'.repeat(17_000)));
 
   it('JR-30 the reason is one a stranger may read', async () => {
