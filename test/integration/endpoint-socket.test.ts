@@ -11,10 +11,20 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launcher, type Mayfly, newDirectory, run, startMayfly } from './fixture.ts';
+import { launcher, type Mayfly, newDirectory as makeDirectory, run, startMayfly } from './fixture.ts';
 import { grpc } from './workload.ts';
 
 const entry = { spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:10001'] };
+
+const made: string[] = [];
+function newDirectory(): string {
+  const directory = makeDirectory();
+  made.push(directory);
+  return directory;
+}
+afterAll(() => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+});
 
 describe('the socket', () => {
   let mayfly: Mayfly;
