@@ -1,0 +1,160 @@
+/** The door of the room: who signs for the trust domain, and whom the world is told to believe. */
+import { join } from 'node:path';
+import { IdentityError } from '../errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Random } from '../runtime/random.ts';
+import type { KeyType } from '../runtime/signer.ts';
+import type { Watch } from '../runtime/watch.ts';
+import type { Bundle } from '../spiffe/bundle.ts';
+import type { Entry } from '../spiffe/entry.ts';
+import type { TrustDomain } from '../spiffe/id.ts';
+import { diskKeyStore } from './disk-keys.ts';
+import type { IssuedJwtSvid } from './issue-jwt.ts';
+import type { IssuedX509Svid } from './issue-x509.ts';
+import { diskJournal, Journal, type JournalFile } from './journal.ts';
+import type { KeyStore } from './keys.ts';
+import { type AuthorityKind, type AuthorityState, publishLeadMs, type RotationPolicy } from './rotation.ts';
+import { RotationLoop } from './rotation-loop.ts';
+import { type ActiveIssuers, type AuthorityEvent, Succession } from './succession.ts';
+
+export type { ActiveIssuers, AuthorityEvent, IssuedJwtSvid, IssuedX509Svid, KeyStore };
+
+export interface AuthorityOptions {
+  /** Private to us; holds `authorities.json`, and `keys/` where no other key store is given. */
+  readonly directory: string;
+  readonly trustDomain: TrustDomain;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Life of an authority of either kind. */
+  readonly caTtlSeconds: number;
+  readonly x509KeyType: KeyType;
+  readonly jwtKeyType: KeyType;
+  /** Of SVIDs whose entry does not say. */
+  readonly x509SvidTtlSeconds: number;
+  readonly jwtSvidTtlSeconds: number;
+  /** An authority is replaced while SVIDs of this life still fit into its own; the longer of the two above if absent. */
+  readonly longestTtlSeconds?: number | undefined;
+  /** Puts a step on record; the step takes effect once this has resolved. */
+  readonly record: (event: AuthorityEvent) => Promise<void>;
+  readonly keyStore?: KeyStore | undefined;
+  readonly journalFile?: JournalFile | undefined;
+}
+
+export interface AuthoritySummary {
+  readonly id: string;
+  readonly kind: AuthorityKind;
+  readonly keyType: KeyType;
+  readonly state: AuthorityState;
+  readonly preparedAt: number;
+  /** When it began to sign, or will; undefined where that is not decided. */
+  readonly activatesAt: number | undefined;
+  readonly expiresAt: number;
+}
+
+export interface Authority {
+  /** Holds an authority before it signs, and until all that it signed has expired (law 2). */
+  readonly bundle: Watch<Bundle>;
+  /** Changes when another authority takes over: whoever holds an SVID compares `authorityId` with the `id` in here. */
+  readonly active: Watch<ActiveIssuers>;
+  /** Why rotation does not go on, for the operator; issuing does, to the end of the authority that is active. */
+  readonly problem: string | undefined;
+  authorities(): readonly AuthoritySummary[];
+  /** @param publicKey SubjectPublicKeyInfo of the workload's key */
+  issueX509Svid(entry: Entry, publicKey: Buffer): Promise<IssuedX509Svid>;
+  issueJwtSvid(entry: Entry, audience: readonly string[]): Promise<IssuedJwtSvid>;
+  close(): Promise<void>;
+}
+
+/** Resolves once one authority of each kind is published and active. */
+export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+  const succession = await Succession.open(partsOf(options));
+  const loop = new RotationLoop(succession, options.clock);
+  await loop.turn();
+  const { x509, jwt } = succession.active.value;
+  if (x509 === undefined || jwt === undefined) {
+    await loop.close();
+    throw loop.fault;
+  }
+  return new OpenAuthority(options, succession, loop);
+}
+
+/** A reader polls at the hint and has seen a new key five times over before it is used (FD-35). */
+const hintsPerLead = 5;
+const longestHintSeconds = 300;
+
+function partsOf(options: AuthorityOptions) {
+  const { directory, keyStore, journalFile, trustDomain, clock, random, record } = options;
+  const { x509KeyType, jwtKeyType, x509SvidTtlSeconds, jwtSvidTtlSeconds } = options;
+  const lifeMs = options.caTtlSeconds * 1000;
+  const policy: RotationPolicy = {
+    lifeMs,
+    longestTtlMs: (options.longestTtlSeconds ?? Math.max(x509SvidTtlSeconds, jwtSvidTtlSeconds)) * 1000,
+    publishLeadMs: hintsPerLead * longestHintSeconds * 1000,
+  };
+  return {
+    journal: Journal.open(journalFile ?? diskJournal(join(directory, 'authorities.json')), trustDomain),
+    keyStore: keyStore ?? diskKeyStore(join(directory, 'keys')),
+    keyTypes: { x509: x509KeyType, jwt: jwtKeyType },
+    ttlSeconds: { x509: x509SvidTtlSeconds, jwt: jwtSvidTtlSeconds },
+    refreshHintSeconds: Math.max(1, Math.floor(publishLeadMs(lifeMs, policy) / hintsPerLead / 1000)),
+    ...{ policy, trustDomain, clock, random, record },
+  };
+}
+
+class OpenAuthority implements Authority {
+  readonly #options: AuthorityOptions;
+  readonly #succession: Succession;
+  readonly #loop: RotationLoop;
+
+  constructor(options: AuthorityOptions, succession: Succession, loop: RotationLoop) {
+    this.#options = options;
+    this.#succession = succession;
+    this.#loop = loop;
+  }
+
+  get bundle(): Watch<Bundle> {
+    return this.#succession.bundle;
+  }
+
+  get active(): Watch<ActiveIssuers> {
+    return this.#succession.active;
+  }
+
+  get problem(): string | undefined {
+    return this.#loop.problem;
+  }
+
+  authorities(): readonly AuthoritySummary[] {
+    const now = this.#options.clock.now();
+    return this.#succession.authorities.map(({ id, kind, keyType, state, preparedAt, activatedAt, notAfter }) => {
+      const { at, step } = this.#succession.due(kind, now);
+      const plannedAt = step.do === 'activate' && step.id === id ? at : undefined;
+      return { id, kind, keyType, state, preparedAt, activatesAt: activatedAt ?? plannedAt, expiresAt: notAfter };
+    });
+  }
+
+  async issueX509Svid(entry: Entry, publicKey: Buffer): Promise<IssuedX509Svid> {
+    const { clock, random } = this.#options;
+    const issuer = await this.#issuer('x509');
+    return issuer.sign(issuer.prepare(entry, publicKey, clock.now(), random));
+  }
+
+  async issueJwtSvid(entry: Entry, audience: readonly string[]): Promise<IssuedJwtSvid> {
+    const { clock, random } = this.#options;
+    const issuer = await this.#issuer('jwt');
+    return issuer.sign(issuer.prepare(entry, audience, clock.now(), random));
+  }
+
+  close(): Promise<void> {
+    return this.#loop.close();
+  }
+
+  /** After a suspend or a jump of the clock the first caller does not wait for the timer. */
+  async #issuer<K extends AuthorityKind>(kind: K): Promise<NonNullable<ActiveIssuers[K]>> {
+    if (!this.#succession.canSign(kind, this.#options.clock.now())) await this.#loop.turn();
+    const issuer = this.#succession.active.value[kind];
+    if (issuer === undefined)
+      throw new IdentityError('unavailable', 'No authority can sign now', { cause: this.#loop.fault });
+    return issuer;
+  }
+}

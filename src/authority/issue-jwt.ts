@@ -1,0 +1,110 @@
+/** JWT-SVIDs, in the same two steps as X509-SVIDs: `sign` takes only what `prepare` made here, once. */
+import { createPublicKey } from 'node:crypto';
+import { IdentityError } from '../errors.ts';
+import type { Random } from '../runtime/random.ts';
+import { joseAlgorithm, type Signer } from '../runtime/signer.ts';
+import type { JwtAuthority } from '../spiffe/bundle.ts';
+import type { Entry } from '../spiffe/entry.ts';
+import type { TrustDomain } from '../spiffe/id.ts';
+import { type JwtSvidClaims, jwtSvidSigningInput, verifyJwtSvid } from '../spiffe/jwt-svid.ts';
+import { requireOwn } from './issue-x509.ts';
+import { Sampling } from './sampling.ts';
+import { endOf, wholeSecond } from './validity.ts';
+
+export interface IssuedJwtSvid {
+  readonly token: string;
+  readonly jti: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly authorityId: string;
+}
+
+export interface JwtSigning {
+  /** Also the `kid` of its tokens. */
+  readonly id: string;
+  readonly trustDomain: TrustDomain;
+  readonly notAfter: number;
+  readonly signer: Signer;
+  /** Of SVIDs whose entry does not say. */
+  readonly ttlSeconds: number;
+}
+
+/** A token for everybody is a token for nobody; the size of the token is limited besides (JT-34). */
+const mostAudiences = 16;
+const sampleEvery = 256;
+
+class PreparedJwtSvid {
+  readonly claims: JwtSvidClaims;
+  readonly input: string;
+  readonly issuedAt: number;
+
+  constructor(claims: JwtSvidClaims, input: string, issuedAt: number) {
+    this.claims = claims;
+    this.input = input;
+    this.issuedAt = issuedAt;
+  }
+}
+
+export type { PreparedJwtSvid };
+
+export class JwtIssuer {
+  readonly id: string;
+  readonly #authority: JwtSigning;
+  readonly #published: readonly JwtAuthority[];
+  readonly #prepared = new WeakSet<PreparedJwtSvid>();
+  readonly #sampling = new Sampling(sampleEvery);
+
+  constructor(authority: JwtSigning) {
+    this.id = authority.id;
+    this.#authority = authority;
+    const publicKey = createPublicKey({ key: authority.signer.publicKey, format: 'der', type: 'spki' });
+    this.#published = [{ keyId: authority.id, publicKey }];
+  }
+
+  prepare(entry: Entry, audience: readonly string[], now: number, random: Random): PreparedJwtSvid {
+    requireOwn(entry, this.#authority.trustDomain);
+    const ttlSeconds = entry.jwtSvidTtlSeconds || this.#authority.ttlSeconds;
+    const claims = {
+      sub: entry.spiffeId,
+      aud: checkedAudience(audience),
+      exp: endOf(now, ttlSeconds, this.#authority, entry) / 1000,
+      iat: wholeSecond(now) / 1000,
+      jti: random.uuid(),
+    };
+    const header = { alg: joseAlgorithm(this.#authority.signer.keyType), kid: this.id };
+    const prepared = new PreparedJwtSvid(claims, jwtSvidSigningInput(header, claims), now);
+    this.#prepared.add(prepared);
+    return prepared;
+  }
+
+  async sign(prepared: PreparedJwtSvid): Promise<IssuedJwtSvid> {
+    if (!this.#prepared.delete(prepared)) throw new TypeError('only what was prepared here is signed, and only once');
+    const { claims, input, issuedAt } = prepared;
+    const signature = await this.#authority.signer.sign(Buffer.from(input, 'latin1'), 'jose');
+    const token = `${input}.${signature.toString('base64url')}`;
+    this.#sampling.check(() => this.#check(token, claims, issuedAt));
+    return { token, jti: claims.jti, issuedAt, expiresAt: claims.exp * 1000, authorityId: this.id };
+  }
+
+  /** As a relying party would, who has the bundle; and as one who has the entry. */
+  #check(token: string, claims: JwtSvidClaims, issuedAt: number): void {
+    const { trustDomain } = this.#authority;
+    const keys = (asked: TrustDomain) => (asked === trustDomain ? this.#published : undefined);
+    const svid = verifyJwtSvid(token, claims.aud[0] ?? '', keys, issuedAt);
+    const faithful =
+      svid.id === claims.sub && svid.audience.join() === claims.aud.join() && svid.expiresAt === claims.exp * 1000;
+    if (!faithful) throw new Error('BUG: the token is not what the entry says');
+  }
+}
+
+/** In the order in which they were asked for, without repeats. */
+function checkedAudience(audience: readonly string[]): readonly string[] {
+  const distinct = [...new Set(audience)];
+  if (distinct.length === 0 || distinct.includes('')) {
+    throw new IdentityError('invalid-argument', 'A JWT-SVID needs an audience, and none may be empty');
+  }
+  if (distinct.length > mostAudiences) {
+    throw new IdentityError('invalid-argument', `A JWT-SVID has at most ${mostAudiences} audiences: ask for fewer`);
+  }
+  return distinct;
+}

@@ -1,0 +1,138 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { TrustDomain } from '../spiffe/id.ts';
+import { diskJournal, Journal, type JournalContent } from './journal.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'mayfly-journal-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let count = 0;
+const fresh = (): string => join(root, `${++count}.json`);
+const trustDomain = TrustDomain.parse('example.org');
+const open = (path: string) => Journal.open(diskJournal(path), trustDomain);
+
+const content: JournalContent = {
+  sequence: 2n ** 53n + 1n,
+  planned: [{ id: 'c', kind: 'x509', keyType: 'rsa-2048' }],
+  discarded: [{ id: 'd', kind: 'jwt' }],
+  authorities: [
+    {
+      id: 'a',
+      kind: 'x509',
+      state: 'active',
+      keyType: 'ec-p256',
+      preparedAt: 1,
+      activatedAt: 2,
+      notBefore: 0,
+      notAfter: 9,
+      publicKey: Buffer.from('public'),
+      certificate: Buffer.from('certificate'),
+    },
+    {
+      id: 'b',
+      kind: 'jwt',
+      state: 'prepared',
+      keyType: 'ec-p384',
+      preparedAt: 3,
+      activatedAt: undefined,
+      notBefore: 0,
+      notAfter: 9,
+      publicKey: Buffer.from('other'),
+      certificate: undefined,
+    },
+  ],
+};
+
+const written = (): string => {
+  const path = fresh();
+  open(path).write(content);
+  return path;
+};
+
+const refusal = (run: () => unknown): { code: string; message: string } => {
+  try {
+    run();
+  } catch (error) {
+    return error as { code: string; message: string };
+  }
+  throw new Error('nothing was refused');
+};
+
+describe('Journal', () => {
+  it('BF-06 reads back what was written, the sequence beyond 53 bits included', () => {
+    const journal = open(written());
+    expect(journal.content).toEqual(content);
+    expect(journal.isNew).toBe(false);
+    expect(journal.reread()).toEqual(content);
+  });
+
+  it('begins empty', () => {
+    const journal = open(fresh());
+    expect(journal.isNew).toBe(true);
+    expect(journal.content).toEqual({ sequence: 0n, planned: [], discarded: [], authorities: [] });
+  });
+
+  it('keeps what it had when writing fails', () => {
+    const path = written();
+    let full = false;
+    const disk = diskJournal(path);
+    const journal = Journal.open(
+      {
+        ...disk,
+        write: (text) => {
+          if (full) throw new Error('disk full');
+          disk.write(text);
+        },
+      },
+      trustDomain,
+    );
+    full = true;
+    expect(() => journal.write({ sequence: 7n })).toThrow('disk full');
+    expect(journal.content).toEqual(content);
+    expect(open(path).content).toEqual(content);
+  });
+
+  it('R-KEY-1 refuses it when any one bit is another, naming the file and what to do', () => {
+    const path = written();
+    const whole = readFileSync(path);
+    for (let at = 0; at < whole.length; at++) {
+      const flipped = Buffer.from(whole);
+      flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8));
+      writeFileSync(path, flipped);
+      const { code, message } = refusal(() => open(path));
+      expect(code, `byte ${at}`).toBe('data-loss');
+      expect(message).toContain(path);
+      expect(message).toContain('put it back from a backup');
+    }
+  });
+
+  it('refuses it when it is cut short, empty, or longer', () => {
+    const path = written();
+    const whole = readFileSync(path);
+    for (const bytes of [
+      whole.subarray(0, 0),
+      whole.subarray(0, 100),
+      whole.subarray(0, -1),
+      Buffer.concat([whole, whole]),
+    ]) {
+      writeFileSync(path, bytes);
+      expect(refusal(() => open(path)).code).toBe('data-loss');
+    }
+  });
+
+  it('R-KEY-1 refuses it when others could read it', () => {
+    const path = written();
+    chmodSync(path, 0o640);
+    const { code, message } = refusal(() => open(path));
+    expect(code).toBe('failed-precondition');
+    expect(message).toContain('chmod 0600');
+  });
+
+  it('SE-14 refuses another trust domain: its keys are not shared', () => {
+    const path = written();
+    const { code, message } = refusal(() => Journal.open(diskJournal(path), TrustDomain.parse('example.com')));
+    expect(code).toBe('failed-precondition');
+    expect(message).toContain('example.org');
+  });
+});

@@ -1,0 +1,194 @@
+/**
+ * Which authorities there are, durably: the bundle is what stands here. One JSON file, replaced as a whole; a checksum
+ * over its content and one way to write it, so that a single wrong byte is refused and never believed.
+ */
+import { hash } from 'node:crypto';
+import { IdentityError } from '../errors.ts';
+import { readPrivateFile, writeFileAtomic } from '../runtime/files.ts';
+import type { KeyType } from '../runtime/signer.ts';
+import type { TrustDomain } from '../spiffe/id.ts';
+import type { AuthorityKind, AuthorityState, Lifecycle } from './rotation.ts';
+
+export interface AuthorityRecord extends Lifecycle {
+  readonly keyType: KeyType;
+  /** SubjectPublicKeyInfo: the key that is found under this id must be the other half of it, or it is refused. */
+  readonly publicKey: Buffer;
+  /** Of an X.509 authority. */
+  readonly certificate: Buffer | undefined;
+}
+
+/** A key that is about to be made: noted before it exists, so that a crash leaves none that nobody knows of. */
+export interface PlannedKey {
+  readonly id: string;
+  readonly kind: AuthorityKind;
+  readonly keyType: KeyType;
+}
+
+export interface JournalContent {
+  /** Of the bundle; another number for every other content (SPIFFE bundle section 4.1.1). */
+  readonly sequence: bigint;
+  readonly planned: readonly PlannedKey[];
+  /** Keys of authorities that are gone: to be deleted, and forgotten once they are. */
+  readonly discarded: readonly Omit<PlannedKey, 'keyType'>[];
+  readonly authorities: readonly AuthorityRecord[];
+}
+
+/** Where the journal lies. */
+export interface JournalFile {
+  readonly path: string;
+  /** Undefined where there is none. */
+  read(): Buffer | undefined;
+  /** Durable when it returns. */
+  write(text: string): void;
+}
+
+export class Journal {
+  readonly #file: JournalFile;
+  readonly #trustDomain: TrustDomain;
+  #content: JournalContent;
+
+  private constructor(file: JournalFile, trustDomain: TrustDomain, content: JournalContent) {
+    this.#file = file;
+    this.#trustDomain = trustDomain;
+    this.#content = content;
+  }
+
+  /** @throws IdentityError 'data-loss' when it is damaged, 'failed-precondition' when it is another trust domain's */
+  static open(file: JournalFile, trustDomain: TrustDomain): Journal {
+    const bytes = file.read();
+    return new Journal(file, trustDomain, bytes === undefined ? empty : parse(file.path, bytes, trustDomain));
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  get content(): JournalContent {
+    return this.#content;
+  }
+
+  /** Nothing was ever written. */
+  get isNew(): boolean {
+    return this.#content === empty;
+  }
+
+  /** After an error the content in memory is the old one; the file is the old or the new one, whole. */
+  write(change: Partial<JournalContent>): void {
+    const content = { ...this.#content, ...change };
+    this.#file.write(format(this.#trustDomain, content));
+    this.#content = content;
+  }
+
+  /** What the file says now: whoever is about to sign looks once more (R-PUB-1). */
+  reread(): JournalContent {
+    const bytes = this.#file.read();
+    if (bytes === undefined) throw journalMissing(this.#file.path);
+    return parse(this.#file.path, bytes, this.#trustDomain);
+  }
+}
+
+/** Some thousands of authorities; there are three or four of each kind. */
+const longestJournal = 16 * 1024 * 1024;
+
+export const diskJournal = (path: string): JournalFile => ({
+  path,
+  read: () => {
+    try {
+      return readPrivateFile(path, longestJournal);
+    } catch (error) {
+      if (error instanceof IdentityError && error.code === 'not-found') return undefined;
+      throw error;
+    }
+  },
+  write: (text) => writeFileAtomic(path, text),
+});
+
+/** Keys without the record of what they signed: to go on would take living SVIDs' authorities out of the bundle. */
+export const journalMissing = (path: string): IdentityError =>
+  new IdentityError(
+    'data-loss',
+    `${path} is missing and the keys it speaks of are not: put it back from a backup. ` +
+      'Without one, move the .pem files out of keys/ as well and start again: new authorities are made, and peers ' +
+      'refuse SVIDs of the old ones',
+    { reason: 'journal-missing' },
+  );
+
+const empty: JournalContent = { sequence: 0n, planned: [], discarded: [], authorities: [] };
+const version = 1;
+
+type Stored = Omit<AuthorityRecord, 'publicKey' | 'certificate' | 'state'> & {
+  readonly state: AuthorityState;
+  readonly publicKey: string;
+  readonly certificate?: string | undefined;
+};
+
+interface StoredJournal extends Pick<JournalContent, 'planned' | 'discarded'> {
+  readonly version: number;
+  readonly trustDomain: string;
+  readonly sequence: string;
+  readonly authorities: readonly Stored[];
+}
+
+function format(trustDomain: TrustDomain, { sequence, planned, discarded, authorities }: JournalContent): string {
+  const journal: StoredJournal = {
+    version,
+    trustDomain,
+    sequence: `${sequence}`,
+    planned,
+    discarded,
+    authorities: authorities.map((record) => ({
+      ...record,
+      publicKey: record.publicKey.toString('base64'),
+      certificate: record.certificate?.toString('base64'),
+    })),
+  };
+  return sealed(journal);
+}
+
+const sealed = (journal: StoredJournal): string =>
+  `${JSON.stringify({ sha256: hash('sha256', JSON.stringify(journal)), journal }, undefined, 2)}\n`;
+
+function parse(path: string, bytes: Buffer, trustDomain: TrustDomain): JournalContent {
+  const journal = unsealed(path, bytes);
+  if (journal.version !== version) {
+    const message = `${path} has format ${journal.version}, this mayfly reads format ${version}: run the one that wrote it`;
+    throw new IdentityError('failed-precondition', message);
+  }
+  if (journal.trustDomain !== trustDomain) {
+    const message = `${path} belongs to the trust domain ${journal.trustDomain}, not to ${trustDomain}: use another directory`;
+    throw new IdentityError('failed-precondition', message);
+  }
+  return contentOf(journal);
+}
+
+/** What passes the checksum was written by `format`, so that it has the shape that `format` gives it. */
+function unsealed(path: string, bytes: Buffer): StoredJournal {
+  const text = bytes.toString('utf8');
+  try {
+    const { journal } = JSON.parse(text) as { journal: StoredJournal };
+    if (sealed(journal) === text) return journal;
+  } catch (cause) {
+    throw damaged(path, cause);
+  }
+  throw damaged(path);
+}
+
+const contentOf = ({ sequence, planned, discarded, authorities }: StoredJournal): JournalContent => ({
+  sequence: BigInt(sequence),
+  planned,
+  discarded,
+  authorities: authorities.map((stored) => ({
+    ...stored,
+    activatedAt: stored.activatedAt,
+    publicKey: Buffer.from(stored.publicKey, 'base64'),
+    certificate: stored.certificate === undefined ? undefined : Buffer.from(stored.certificate, 'base64'),
+  })),
+});
+
+const damaged = (path: string, cause?: unknown): IdentityError =>
+  new IdentityError(
+    'data-loss',
+    `${path} is damaged, so nothing is signed: put it back from a backup. Without one, move it and the .pem files in ` +
+      'keys/ away and start again: new authorities are made, and peers refuse SVIDs of the old ones',
+    { cause, reason: 'journal-damaged' },
+  );

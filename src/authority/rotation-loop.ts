@@ -1,0 +1,91 @@
+/** Takes each step when it is due, and is the only one who does. A step that fails is tried again after a growing pause. */
+import { IdentityError } from '../errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { AuthorityKind } from './rotation.ts';
+import type { Succession } from './succession.ts';
+
+const kinds: readonly AuthorityKind[] = ['x509', 'jwt'];
+/** Timers run on the monotonic clock: somebody has to look whether the wall clock was set. */
+const longestSleepMs = 60_000;
+const firstPauseMs = 1000;
+
+export class RotationLoop {
+  readonly #succession: Succession;
+  readonly #clock: Clock;
+  #timer: Disposable | undefined;
+  #running: Promise<void> | undefined;
+  #faults: readonly unknown[] = [];
+  #failures = 0;
+  #closed = false;
+
+  constructor(succession: Succession, clock: Clock) {
+    this.#succession = succession;
+    this.#clock = clock;
+  }
+
+  /** Why the last turn did not do all that was due. */
+  get fault(): unknown {
+    return this.#faults[0];
+  }
+
+  /** The same in words; undefined when all is well. */
+  get problem(): string | undefined {
+    if (this.#failures === 0) return undefined;
+    const { fault } = this;
+    return `rotation is stuck: ${fault instanceof IdentityError ? fault.message : `internal error: ${fault}`}`;
+  }
+
+  /** Everything that is due now, once, however many ask; nothing while the pause after a failure lasts. */
+  turn(): Promise<void> {
+    if (this.#closed || (this.#failures > 0 && this.#timer !== undefined)) return Promise.resolve();
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#disarm();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    this.#disarm();
+    const faults: unknown[] = [];
+    const works = [() => this.#succession.clean(), ...kinds.map((kind) => () => this.#advance(kind))];
+    for (const work of works) await work().catch((fault: unknown) => faults.push(fault));
+    this.#faults = faults;
+    this.#failures = faults.length === 0 ? 0 : this.#failures + 1;
+    this.#running = undefined;
+    if (!this.#closed) this.#arm();
+  }
+
+  async #advance(kind: AuthorityKind): Promise<void> {
+    while (!this.#closed) {
+      const now = this.#clock.now();
+      const { at, step } = this.#succession.due(kind, now);
+      if (at > now) return;
+      await this.#succession.take(kind, step);
+    }
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.after(this.#sleepMs(), () => {
+      this.#timer = undefined;
+      void this.turn();
+    });
+  }
+
+  #disarm(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+
+  #sleepMs(): number {
+    const now = this.#clock.now();
+    const waits = kinds.map((kind) => this.#succession.due(kind, now).at - now);
+    if (this.#failures === 0) return Math.max(1, Math.min(longestSleepMs, ...waits));
+    const pause = Math.min(longestSleepMs, firstPauseMs * 2 ** (this.#failures - 1));
+    // What is overdue waits for the pause; what falls due within it, of the other kind perhaps, does not.
+    return Math.min(pause, ...waits.filter((wait) => wait > 0));
+  }
+}

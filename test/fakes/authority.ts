@@ -1,0 +1,127 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { AuthorityEvent, AuthorityOptions } from '../../src/authority/authority.ts';
+import type { JournalFile } from '../../src/authority/journal.ts';
+import { type KeyStore, memoryKeyStore } from '../../src/authority/keys.ts';
+import { systemRandom } from '../../src/runtime/random.ts';
+import type { Entry } from '../../src/spiffe/entry.ts';
+import { SpiffeId, TrustDomain } from '../../src/spiffe/id.ts';
+import type { FakeClock } from './clock.ts';
+
+export const trustDomain = TrustDomain.parse('example.org');
+
+export const entryOf = (fields: Partial<Entry> = {}): Entry => ({
+  id: 'entry',
+  spiffeId: SpiffeId.parse('spiffe://example.org/web'),
+  selectors: [],
+  owner: 'ada',
+  description: '',
+  x509SvidTtlSeconds: 0,
+  jwtSvidTtlSeconds: 0,
+  dnsNames: [],
+  hint: '',
+  federatesWith: [],
+  audiences: ['*'],
+  expiresAt: undefined,
+  revision: 1,
+  createdAt: 0,
+  ...fields,
+});
+
+/** A memory key store that never waits for the thread pool, so that a fake clock drives everything. */
+export const quickKeyStore = (): KeyStore =>
+  memoryKeyStore(async (): Promise<KeyObject> => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+
+/** A journal that survives the authority, as a disk would. */
+export class MemoryJournal implements JournalFile {
+  readonly path = 'authorities.json';
+  bytes: Buffer | undefined;
+
+  read(): Buffer | undefined {
+    return this.bytes;
+  }
+
+  write(text: string): void {
+    this.bytes = Buffer.from(text);
+  }
+}
+
+/** Everything that outlives a process: what is on the disk, and what was put on record. */
+export interface Machine {
+  readonly clock: FakeClock;
+  readonly journal: MemoryJournal;
+  readonly keys: KeyStore;
+  readonly events: AuthorityEvent[];
+}
+
+export const machine = (clock: FakeClock): Machine => ({
+  clock,
+  journal: new MemoryJournal(),
+  keys: quickKeyStore(),
+  events: [],
+});
+
+export const optionsOf = (on: Machine, options: Partial<AuthorityOptions> = {}): AuthorityOptions => ({
+  directory: '/nowhere',
+  trustDomain,
+  clock: on.clock,
+  random: systemRandom,
+  caTtlSeconds: 60,
+  x509KeyType: 'ec-p256',
+  jwtKeyType: 'ec-p256',
+  x509SvidTtlSeconds: 20,
+  jwtSvidTtlSeconds: 20,
+  record: async (event) => void on.events.push(event),
+  keyStore: on.keys,
+  journalFile: on.journal,
+  ...options,
+});
+
+/** The process dies at one call to the outside: before it is done, or right after. From then on nothing reaches it. */
+export class Fuse {
+  readonly #at: number;
+  readonly #when: 'before' | 'after';
+  #calls = 0;
+
+  constructor(at: number, when: 'before' | 'after') {
+    this.#at = at;
+    this.#when = when;
+  }
+
+  get blown(): boolean {
+    return this.#calls >= this.#at;
+  }
+
+  pass<T>(call: () => T): T {
+    this.#calls += 1;
+    if (this.#calls > this.#at || (this.#calls === this.#at && this.#when === 'before')) throw new Error('dead');
+    const result = call();
+    if (this.#calls === this.#at) throw new Error('dead');
+    return result;
+  }
+
+  async passAsync<T>(call: () => Promise<T>): Promise<T> {
+    this.#calls += 1;
+    if (this.#calls > this.#at || (this.#calls === this.#at && this.#when === 'before')) throw new Error('dead');
+    const result = await call();
+    if (this.#calls === this.#at) throw new Error('dead');
+    return result;
+  }
+
+  wire(options: AuthorityOptions, { journal, keys }: Machine): AuthorityOptions {
+    return {
+      ...options,
+      record: (event) => this.passAsync(() => options.record(event)),
+      journalFile: {
+        path: journal.path,
+        read: () => this.pass(() => journal.read()),
+        write: (text) => this.pass(() => journal.write(text)),
+      },
+      keyStore: {
+        create: (name, keyType) => this.passAsync(() => keys.create(name, keyType)),
+        load: (name, publicKey) => this.passAsync(() => keys.load(name, publicKey)),
+        delete: (name) => this.passAsync(() => keys.delete(name)),
+        names: () => this.passAsync(() => keys.names()),
+      },
+    };
+  }
+}
