@@ -1,58 +1,84 @@
-/** `mayfly up`: server and agent in one process. Reads like a list; each line is a room with a door. */
+/** `mayfly up`: server and agent in one process. Reads like a list; each room is entered by its door. */
 import { join } from 'node:path';
-import { startAgent } from './agent/agent.ts';
-import { unixAttestor } from './attest/attest.ts';
-import { openAuthority } from './authority/authority.ts';
+import { type Agent, startAgent } from './agent/agent.ts';
+import { unixAttestor, type WorkloadAttestor } from './attest/attest.ts';
+import { type Authority, openAuthority } from './authority/authority.ts';
 import type { Config } from './config.ts';
 import { IdentityError } from './errors.ts';
-import { openLedger, RefusalCounter, verifyLedger } from './ledger/ledger.ts';
-import { openRegistry } from './registry/registry.ts';
+import { type Ledger, openLedger, RefusalCounter, verifyLedger } from './ledger/ledger.ts';
+import { openRegistry, type Registry } from './registry/registry.ts';
 import { systemClock as clock } from './runtime/clock.ts';
 import { openDataDirectory } from './runtime/data-directory.ts';
-import { createLog } from './runtime/log.ts';
+import { protectMemory } from './runtime/kernel.ts';
+import { createLog, type Log } from './runtime/log.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { systemRandom as random } from './runtime/random.ts';
 import { endRequested, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
 import { closedDirectory } from './runtime/unix-socket.ts';
 import { version } from './runtime/version.ts';
-import { Recorder, startServer, startStatusEndpoint } from './server/server.ts';
+import { Recorder, type Server, startServer, startStatusEndpoint } from './server/server.ts';
 import type { TrustDomain } from './spiffe/id.ts';
 import { welcome } from './welcome.ts';
+
+/** What is open in this process, from the ledger up. */
+interface Rooms {
+  readonly config: Config;
+  readonly trustDomain: TrustDomain;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly ledger: Ledger;
+  readonly verify: () => ReturnType<typeof verifyLedger>;
+  readonly registry: Registry;
+  readonly recorder: Recorder;
+  readonly authority: Authority;
+  readonly refusals: RefusalCounter;
+  readonly attestors: readonly WorkloadAttestor[];
+}
 
 /** Runs until SIGTERM or SIGINT; what was opened is closed in the opposite order, whatever happens. */
 export async function up(config: Config): Promise<void> {
   const trustDomain = requireTrustDomain(config);
   const requested = endRequested();
   using _alive = stayAlive();
+  protectMemory();
+  const ending = { reason: 'failed to start' };
   await using closing = new AsyncDisposableStack();
-  const log = createLog(config.log_level);
-  const metrics = createMetrics();
-  const startedAt = clock.now();
-  let reason = 'failed to start';
+  const rooms = await openRooms(config, trustDomain, ending, closing);
+  const agent = await startAgent({ socket: config.socket, clock, random, ...rooms });
+  closing.defer(() => agent.stop());
+  const server = await serveOperators(rooms, agent);
+  closing.defer(() => server.stop());
+  const problems = watchProblems(rooms);
+  await serveStatus(rooms, agent, problems, closing);
+  terminal.out(greeting(rooms, agent, server));
+  ending.reason = await Promise.race([requested, rooms.ledger.failed.then(() => 'the ledger failed')]);
+  rooms.log.info({ reason: ending.reason }, 'stopping');
+  if (ending.reason === 'the ledger failed') throw await rooms.ledger.failed;
+}
 
+async function openRooms(
+  config: Config,
+  trustDomain: TrustDomain,
+  ending: { readonly reason: string },
+  closing: AsyncDisposableStack,
+): Promise<Rooms> {
+  const log = createLog(config.log_level);
   const data = openDataDirectory(config.data_dir, random);
   closing.defer(() => data.release());
 
-  const ledgerDirectory = join(data.path, 'ledger');
-  const ledger = await openLedger({
-    directory: ledgerDirectory,
-    key: data.ledgerKey,
-    clock,
-    segmentBytes: config.ledger_segment_bytes,
-  });
+  const directory = join(data.path, 'ledger');
+  const segmentBytes = config.ledger_segment_bytes;
+  const ledger = await openLedger({ directory, key: data.ledgerKey, clock, segmentBytes, mustExist: !data.fresh });
   closing.defer(() => ledger.close());
   await ledger.append({ kind: 'mayfly.started', version, trustDomain, pid: process.pid });
-  closing.defer(async () => void (await ledger.append({ kind: 'mayfly.stopped', reason })));
+  closing.defer(() => recordEnd(ledger, ending, log));
 
-  const registry = await openRegistry({
-    path: join(data.path, 'registry.db'),
-    key: data.registryKey,
-    clock,
-    random,
-    trustDomain,
-  });
+  const path = join(data.path, 'registry.db');
+  const leastVersion = data.registryVersion;
+  const registry = await openRegistry({ path, key: data.registryKey, clock, random, trustDomain, leastVersion });
   closing.defer(() => registry.close());
+  registry.onChange(() => data.remember(registry.version));
   const recorder = new Recorder(ledger, registry, log);
   closing.defer(() => recorder.close());
 
@@ -69,81 +95,75 @@ export async function up(config: Config): Promise<void> {
     record: async (event) => void (await ledger.append(event)),
   });
   closing.defer(() => authority.close());
-
   const refusals = new RefusalCounter(ledger, clock);
   closing.defer(() => refusals.close());
-  const attestors = [unixAttestor({ hashLimitBytes: config.executable_hash_limit })];
-  const agent = await startAgent({
-    socket: config.socket,
-    registry,
-    authority,
-    ledger,
-    refusals,
-    attestors,
-    clock,
-    random,
-    log,
-    metrics,
-  });
-  closing.defer(() => agent.stop());
 
+  const attestors = [unixAttestor({ hashLimitBytes: config.executable_hash_limit })];
+  const verify = () => verifyLedger(directory, data.ledgerKey);
+  const metrics = createMetrics();
+  return { config, trustDomain, log, metrics, ledger, verify, registry, recorder, authority, refusals, attestors };
+}
+
+/** The last record. A disk that does not take it any more has been reported already. */
+async function recordEnd(ledger: Ledger, { reason }: { readonly reason: string }, log: Log): Promise<void> {
+  await ledger
+    .append({ kind: 'mayfly.stopped', reason })
+    .catch((err) => log.error({ err }, 'the end is not on record'));
+}
+
+function serveOperators(rooms: Rooms, agent: Agent): Promise<Server> {
+  const { config, trustDomain, registry, ledger, refusals, verify } = rooms;
+  const startedAt = new Date(clock.now());
   const status = () => ({
     version,
     trustDomain,
     socket: agent.socket,
-    startedAt: new Date(startedAt),
+    startedAt,
     entries: registry.count(),
     people: registry.people().length,
     openStreams: agent.openStreams(),
     ledgerRecords: ledger.head().seq,
   });
-  const server = await startServer({
-    socket: config.admin_socket,
-    registry,
-    authority,
-    ledger,
-    attestors,
-    recorder,
-    status,
-    clock,
-    log,
-    verifyLedger: () => verifyLedger(ledgerDirectory, data.ledgerKey),
-    flushRefusals: () => refusals.flush(),
-  });
-  closing.defer(() => server.stop());
-
-  observe(metrics, {
-    mayfly_entries: () => registry.count(),
-    mayfly_open_calls: () => agent.openStreams(),
-    mayfly_ledger_records: () => ledger.head().seq,
-  });
-  let diskProblem: string | undefined;
-  void ledger.failed.then((error) => {
-    diskProblem = error.message;
-  });
-  const problems = (): string[] => [authority.problem, diskProblem].filter((problem) => problem !== undefined);
-  if (config.http !== undefined) {
-    const endpoint = await startStatusEndpoint({ ...config.http, metrics, problems });
-    closing.defer(() => endpoint.close());
-  }
-
-  terminal.out(
-    welcome({
-      trustDomain,
-      config,
-      socket: agent.socket,
-      closed: closedDirectory(agent.socket),
-      adminSocket: server.socket,
-      people: registry.people().length,
-    }),
-  );
-  reason = await requested;
-  log.info({ reason }, 'stopping');
+  const flushRefusals = () => refusals.flush();
+  return startServer({ socket: config.admin_socket, clock, status, verifyLedger: verify, flushRefusals, ...rooms });
 }
 
-function observe(metrics: Metrics, gauges: Readonly<Record<string, () => number>>): void {
-  for (const [name, value] of Object.entries(gauges)) metrics.gauge(name, name.replaceAll('_', ' '), value);
+/** What an operator must know of, in words. The whole ledger is proven once, in the background: opening proves its end. */
+function watchProblems({ authority, ledger, verify, log }: Rooms): () => readonly string[] {
+  const found: string[] = [];
+  void ledger.failed.then(({ message }) => found.push(message));
+  void verify().then(({ problem }) => {
+    if (problem === undefined) return;
+    found.push(`the ledger was tampered with at record ${problem.seq}: ${problem.message}`);
+    log.error({ ...problem }, 'the ledger does not verify');
+  });
+  return () => (authority.problem === undefined ? found : [authority.problem, ...found]);
 }
+
+async function serveStatus(
+  { config, metrics, registry, ledger }: Rooms,
+  agent: Agent,
+  problems: () => readonly string[],
+  closing: AsyncDisposableStack,
+): Promise<void> {
+  metrics.gauge('mayfly_entries', 'registration entries', () => registry.count());
+  metrics.gauge('mayfly_open_calls', 'calls of workloads that are open', () => agent.openStreams());
+  metrics.gauge('mayfly_ledger_records', 'records in the ledger', () => ledger.head().seq);
+  metrics.gauge('mayfly_problems', 'what keeps this issuer from being ready', () => problems().length);
+  if (config.http === undefined) return;
+  const endpoint = await startStatusEndpoint({ ...config.http, metrics, problems });
+  closing.defer(() => endpoint.close());
+}
+
+const greeting = ({ config, trustDomain, registry }: Rooms, agent: Agent, server: Server): string =>
+  welcome({
+    trustDomain,
+    config,
+    socket: agent.socket,
+    closed: closedDirectory(agent.socket),
+    adminSocket: server.socket,
+    people: registry.people().length,
+  });
 
 function requireTrustDomain(config: Config): TrustDomain {
   if (config.trust_domain !== undefined) return config.trust_domain;

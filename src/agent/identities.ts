@@ -1,38 +1,36 @@
 /**
- * What each process is owed, signed and on record. Nothing is answered from here before its ledger record is on disk,
- * and nothing for a state of the registry that has been replaced meanwhile.
+ * What each process is owed, as a stream of complete views. An answer that was computed while the registry or the
+ * bundle changed is computed again: nothing leaves for a state that has been replaced.
  */
-import { assertSame, attestWorkload, type WorkloadAttestor } from '../attest/attest.ts';
-import type { Authority } from '../authority/authority.ts';
+import { attestWorkload, type WorkloadAttestor } from '../attest/attest.ts';
 import { IdentityError } from '../errors.ts';
-import type { Ledger, RefusalCounter } from '../ledger/ledger.ts';
+import type { RefusalCounter } from '../ledger/ledger.ts';
 import type { Registry, RegistryChange } from '../registry/registry.ts';
-import type { Clock } from '../runtime/clock.ts';
-import { newLeafKey } from '../runtime/leaf-key.ts';
-import type { Metrics } from '../runtime/metrics.ts';
 import type { PeerProcess, Peers } from '../runtime/peer.ts';
-import type { Random } from '../runtime/random.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import { audienceAllowed, type Entry, matches } from '../spiffe/entry.ts';
 import type { SpiffeId } from '../spiffe/id.ts';
-import { type Attestation, type HeldX509Svid, Instance, tokenKey } from './instance.ts';
+import { type Attestation, type HeldX509Svid, Instance, subjectOf } from './instance.ts';
+import { Issuance, type IssuanceParts } from './issuance.ts';
 
-export interface IdentitiesParts {
+export interface IdentitiesParts extends IssuanceParts {
   readonly registry: Registry;
-  readonly authority: Authority;
-  readonly ledger: Ledger;
   readonly refusals: RefusalCounter;
   readonly attestors: readonly WorkloadAttestor[];
   readonly peers: Peers;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  readonly random: Random;
 }
 
 /** Everything one message tells a process: complete, in the standard's order, default identity first. */
 export interface X509View {
   readonly svids: readonly HeldX509Svid[];
   readonly bundle: Bundle;
+  /** When to look again even if nothing is heard of a change. */
+  readonly dueAt: number;
+}
+
+export interface BundleView {
+  readonly bundle: Bundle;
+  readonly dueAt: number;
 }
 
 export interface JwtView {
@@ -42,18 +40,18 @@ export interface JwtView {
 
 /** Facts of an account (names, groups) may change without the process changing: they are learned anew after this long. */
 const attestationMs = 60_000;
-/** Renewal is due at half of an SVID's life, give or take this share of it, so that neighbours spread (SE-28). */
-const renewalJitter = 0.1;
 
 export class Identities {
   readonly #parts: IdentitiesParts;
+  readonly #issuance: Issuance;
   readonly #instances = new Map<PeerProcess, Instance>();
-  /** Grows with every change of registry or bundle: an answer computed under an older number is computed again. */
+  /** Grows with every change of registry or bundle. */
   #version = 0;
   readonly #subscriptions: readonly Disposable[];
 
   constructor(parts: IdentitiesParts) {
     this.#parts = parts;
+    this.#issuance = new Issuance(parts);
     this.#subscriptions = [
       parts.registry.onChange((change) => this.#changed((instance) => affects(change, instance))),
       parts.authority.bundle.onChange(() => this.#changed(() => true)),
@@ -68,15 +66,17 @@ export class Identities {
     return instance;
   }
 
-  /** Call when a process has ended, or its last connection was closed and it holds nothing. */
-  forget(process: PeerProcess, reason: 'exited' | 'changed' | 'stopped'): void {
+  /** Forgets a process and all it held. */
+  forget(process: PeerProcess, reason: 'exited' | 'stopped'): void {
+    const { refusals, peers, ledger } = this.#parts;
     const instance = this.#instances.get(process);
     if (instance === undefined) return;
     this.#instances.delete(process);
-    this.#parts.refusals.ended(process.pid, process.startTime);
+    refusals.ended(process.pid, process.startTime);
     if (instance.granted === '') return;
-    this.#parts.peers.release(process);
-    this.#record({ kind: 'instance.ended', instance: instance.id, pid: process.pid, reason }).catch(() => undefined);
+    peers.release(process);
+    // Nothing waits for this record; a ledger that cannot take it says so by itself.
+    ledger.append({ kind: 'instance.ended', instance: instance.id, pid: process.pid, reason }).catch(() => undefined);
   }
 
   /** Without connections, only a process that was granted something is remembered, until it ends. */
@@ -88,35 +88,31 @@ export class Identities {
   x509(instance: Instance): Promise<X509View> {
     return instance.inTurn(() =>
       this.#stable(async () => {
-        const entries = uniqueHints(await this.#entitled(instance));
-        const svids = await this.#hold(instance, entries);
-        return { svids, bundle: this.#parts.authority.bundle.value };
+        const svids = await this.#issuance.x509(instance, uniqueHints(await this.#entitled(instance)));
+        const dueAt = Math.min(...svids.map(({ renewAt, entry }) => Math.min(renewAt, endOf(entry))));
+        return { svids, bundle: this.#parts.authority.bundle.value, dueAt };
       }),
     );
   }
 
   /** One JWT-SVID for each identity owed that may have all of `audience`; `only` narrows to one identity. */
-  async jwt(instance: Instance, audience: readonly string[], only: SpiffeId | undefined): Promise<JwtView[]> {
+  jwt(instance: Instance, audience: readonly string[], only: SpiffeId | undefined): Promise<JwtView[]> {
     return this.#stable(async () => {
       const owed = uniqueHints(await this.#entitled(instance));
       const asked = owed.filter((entry) => only === undefined || entry.spiffeId === only);
       const allowed = asked.filter((entry) => audience.every((value) => audienceAllowed(entry, value)));
-      if (allowed.length === 0) throw this.#refuse(instance, asked.length === 0 ? 'no-entry' : 'audience-not-allowed');
-      return Promise.all(
-        allowed.map(async (entry) => ({ entry, token: await this.#token(instance, entry, audience) })),
-      );
+      if (allowed.length === 0) throw this.#refused(instance, asked.length === 0 ? 'no-entry' : 'audience-not-allowed');
+      const tokens = allowed.map((entry) => this.#issuance.jwt(instance, entry, audience));
+      return (await Promise.all(tokens)).map((token, at) => ({ entry: allowed[at] as Entry, token }));
     });
   }
 
   /** The bundle, for a process that is owed at least one identity. */
-  async bundle(instance: Instance): Promise<Bundle> {
-    await this.#stable(() => this.#entitled(instance));
-    return this.#parts.authority.bundle.value;
-  }
-
-  /** The moment at which what `view` holds must be looked at again. */
-  dueAt(view: X509View): number {
-    return view.svids.reduce((due, { renewAt, entry }) => Math.min(due, renewAt, entry.expiresAt ?? due), Infinity);
+  bundle(instance: Instance): Promise<BundleView> {
+    return this.#stable(async () => {
+      const entries = await this.#entitled(instance);
+      return { bundle: this.#parts.authority.bundle.value, dueAt: Math.min(...entries.map(endOf)) };
+    });
   }
 
   close(): void {
@@ -126,8 +122,9 @@ export class Identities {
 
   #changed(concerned: (instance: Instance) => boolean): void {
     this.#version += 1;
-    for (const instance of this.#instances.values())
+    for (const instance of this.#instances.values()) {
       if (instance.bells.size > 0 && concerned(instance)) instance.ring();
+    }
   }
 
   /** Computes until nothing changed under the computation. */
@@ -140,152 +137,56 @@ export class Identities {
   }
 
   async #entitled(instance: Instance): Promise<readonly Entry[]> {
-    try {
-      const { selectors } = await this.#attested(instance);
-      const entries = this.#parts.registry.entitled(selectors, this.#parts.clock.now());
-      if (entries.length === 0) throw noIdentity('no-entry');
-      await this.#granted(instance, entries, selectors);
-      return entries;
-    } catch (error) {
-      if (error instanceof IdentityError && error.code === 'permission-denied') this.#countRefusal(instance, error);
-      throw error;
-    }
+    const { selectors } = await this.#attested(instance);
+    const entries = this.#parts.registry.entitled(selectors, this.#parts.clock.now());
+    if (entries.length === 0) throw this.#refused(instance, 'no-entry');
+    const decision = entries.map(({ id, revision }) => `${id}:${revision}`).join();
+    if (instance.granted !== decision) await this.#grant(instance, decision, entries, selectors);
+    return entries;
   }
 
   async #attested(instance: Instance): Promise<Attestation> {
     const { registry, attestors, clock } = this.#parts;
     const known = instance.attestation;
-    const now = clock.now();
-    const fresh = known !== undefined && Math.abs(now - known.at) < attestationMs;
-    if (fresh && (known.hashed || !registry.wants('unix:sha256:'))) return known;
     const hashed = registry.wants('unix:sha256:');
-    const selectors = await attestWorkload(instance.process, attestors, (prefix) => registry.wants(prefix));
-    instance.attestation = { selectors, hashed, at: now };
-    return instance.attestation;
-  }
-
-  /** Each decision is one record: written when a process is first granted, and when what it is granted changes. */
-  async #granted(instance: Instance, entries: readonly Entry[], selectors: Attestation['selectors']): Promise<void> {
-    const decision = entries.map(({ id, revision }) => `${id}:${revision}`).join();
-    if (instance.granted === decision) return;
-    if (instance.granted === '') instance.process.retain();
-    instance.granted = decision;
-    await this.#record({
-      kind: 'attestation.granted',
-      ...subject(instance),
-      selectors: [...selectors],
-      entries: entries.map(({ id, revision, spiffeId, owner }) => ({ id, revision, spiffeId, owner })),
-    });
-  }
-
-  async #hold(instance: Instance, entries: readonly Entry[]): Promise<HeldX509Svid[]> {
-    const now = this.#parts.clock.now();
-    const kept = new Set(entries.map(({ id }) => id));
-    for (const id of instance.x509.keys()) if (!kept.has(id)) instance.x509.delete(id);
-    return Promise.all(
-      entries.map((entry) => {
-        const held = instance.x509.get(entry.id);
-        const good = held !== undefined && held.entry.revision === entry.revision && now < held.renewAt;
-        return good ? held : this.#issueX509(instance, entry, held);
-      }),
-    );
-  }
-
-  /** A renewal that fails keeps what is still valid; a first issue that fails is the caller's error. */
-  async #issueX509(instance: Instance, entry: Entry, held: HeldX509Svid | undefined): Promise<HeldX509Svid> {
+    const at = clock.now();
+    if (known !== undefined && Math.abs(at - known.at) < attestationMs && (known.hashed || !hashed)) return known;
     try {
-      const svid = await this.#signX509(instance, entry);
-      instance.x509.set(entry.id, svid);
-      return svid;
+      const selectors = await attestWorkload(instance.process, attestors, (prefix) => registry.wants(prefix));
+      instance.attestation = { selectors, hashed, at };
+      return instance.attestation;
     } catch (error) {
-      const now = this.#parts.clock.now();
-      if (held === undefined || held.entry.revision !== entry.revision || now >= held.notAfter) throw error;
-      const retry = { ...held, renewAt: now + retryMs };
-      instance.x509.set(entry.id, retry);
-      return retry;
+      throw error instanceof IdentityError ? this.#refused(instance, error.reason ?? 'refused', error) : error;
     }
   }
 
-  async #signX509(instance: Instance, entry: Entry): Promise<HeldX509Svid> {
-    const { authority, random } = this.#parts;
-    const key = newLeafKey();
-    const issued = await authority.issueX509Svid(entry, key.publicKey);
-    await this.#record({
-      kind: 'x509-svid.issued',
-      ...subject(instance),
-      ...grantOf(entry),
-      serial: issued.serial,
-      notBefore: issued.notBefore,
-      notAfter: issued.notAfter,
-      authority: issued.authorityId,
+  /** Each decision is one record: written when a process is first granted, and when what it is granted changes. */
+  async #grant(
+    instance: Instance,
+    decision: string,
+    entries: readonly Entry[],
+    selectors: Attestation['selectors'],
+  ): Promise<void> {
+    await this.#parts.ledger.append({
+      kind: 'attestation.granted',
+      ...subjectOf(instance),
+      selectors: [...selectors],
+      entries: entries.map(({ id, revision, spiffeId, owner }) => ({ id, revision, spiffeId, owner })),
     });
-    this.#parts.metrics.issued.inc({ type: 'x509' });
-    const { chain, serial, notAfter } = issued;
-    const renewAt = renewalOf(entry, issued.issuedAt, notAfter, random.fraction());
-    return { entry, chain, privateKey: key.privateKey, serial, notAfter, renewAt };
+    if (instance.granted === '') instance.process.retain();
+    instance.granted = decision;
   }
 
-  async #token(instance: Instance, entry: Entry, audience: readonly string[]): Promise<string> {
-    const key = tokenKey(entry, audience);
-    const known = instance.token(key, entry, this.#parts.clock.now());
-    if (known !== undefined) return known;
-    const issued = await this.#parts.authority.issueJwtSvid(entry, audience);
-    await this.#record({
-      kind: 'jwt-svid.issued',
-      ...subject(instance),
-      ...grantOf(entry),
-      jti: issued.jti,
-      audience: [...audience],
-      expiresAt: issued.expiresAt,
-      authority: issued.authorityId,
-    });
-    this.#parts.metrics.issued.inc({ type: 'jwt' });
-    const reuseUntil = issued.issuedAt + (issued.expiresAt - issued.issuedAt) / 2;
-    instance.keepToken(key, { entry, token: issued.token, reuseUntil });
-    return issued.token;
-  }
-
-  #refuse(instance: Instance, reason: string): IdentityError {
-    const error = noIdentity(reason);
-    this.#countRefusal(instance, error);
-    return error;
-  }
-
-  #countRefusal({ process }: Instance, error: IdentityError): void {
+  /** Counted for the operator; to the caller every refusal is the same sentence, which clients in the field know. */
+  #refused({ process }: Instance, reason: string, cause?: unknown): IdentityError {
     const { pid, startTime, ids } = process;
-    const reason = error.reason ?? 'refused';
     this.#parts.metrics.refused.inc({ reason });
     this.#parts.refusals.count({ pid, startTime, uid: ids.uid, gid: ids.gid, reason });
-  }
-
-  async #record(event: Parameters<Ledger['append']>[0]): Promise<void> {
-    await this.#parts.ledger.append(event);
+    return new IdentityError('permission-denied', 'no identity issued', { reason, cause });
   }
 }
 
-/** After a renewal that failed: how long until the next try. */
-const retryMs = 5_000;
-
-const noIdentity = (reason: string): IdentityError =>
-  new IdentityError('permission-denied', 'no identity issued', { reason });
-
-/** At half of its life, spread by `fraction`; never for one that ends with its entry, because no other would live longer. */
-function renewalOf(entry: Entry, issuedAt: number, notAfter: number, fraction: number): number {
-  if (entry.expiresAt !== undefined && entry.expiresAt - notAfter <= 1000) return Infinity;
-  return issuedAt + ((notAfter - issuedAt) / 2) * (1 + renewalJitter * (2 * fraction - 1));
-}
-
-/** Who holds it: facts of the kernel only. */
-const subject = ({ id, process }: Instance) => ({
-  instance: id,
-  pid: process.pid,
-  startTime: Number(process.startTime),
-  uid: process.ids.uid,
-  gid: process.ids.gid,
-});
-
-/** Why it was owed, and who answers for that. */
-const grantOf = ({ id, revision, spiffeId, owner }: Entry) => ({ entry: id, revision, spiffeId, owner });
+const endOf = (entry: Entry): number => entry.expiresAt ?? Infinity;
 
 /** A non-empty hint is unique in a response: the older entry keeps it, the younger is left out (WA-27). */
 function uniqueHints(entries: readonly Entry[]): readonly Entry[] {
@@ -293,6 +194,7 @@ function uniqueHints(entries: readonly Entry[]): readonly Entry[] {
   return entries.filter(({ hint }) => hint === '' || (!seen.has(hint) && seen.add(hint)));
 }
 
+/** Might this change what the process is owed? Of people, only those who own something it could be owed; said broadly. */
 function affects(change: RegistryChange, instance: Instance): boolean {
   const selectors = instance.attestation?.selectors;
   if (change.people.length > 0 || selectors === undefined) return true;
@@ -300,5 +202,3 @@ function affects(change: RegistryChange, instance: Instance): boolean {
     [before, after].some((entry) => entry !== undefined && (instance.x509.has(entry.id) || matches(entry, selectors))),
   );
 }
-
-export { assertSame };

@@ -80,6 +80,15 @@ export class Instance {
   }
 }
 
+/** Who holds a credential, for the ledger: facts of the kernel only. */
+export const subjectOf = ({ id, process }: Instance) => ({
+  instance: id,
+  pid: process.pid,
+  startTime: Number(process.startTime),
+  uid: process.ids.uid,
+  gid: process.ids.gid,
+});
+
 /** Every input that shapes a token, each with its length before it, so that no two lists spell the same key (R-ISS-6). */
 export const tokenKey = (entry: Entry, audience: readonly string[]): string =>
   [entry.id, ...[...audience].sort()].map((part) => `${part.length}:${part}`).join('');

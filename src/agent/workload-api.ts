@@ -1,4 +1,5 @@
 /** The SPIFFE Workload API: each RPC as one short story. Checks run in the order header, shape, caller, entitlement. */
+import { assertSame } from '../attest/attest.ts';
 import { IdentityError } from '../errors.ts';
 import type { SpiffeWorkloadAPIService } from '../gen/workload.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -9,7 +10,7 @@ import type { Bundle, JwtAuthority } from '../spiffe/bundle.ts';
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
 import { encodeJwt, encodeJwtBundles, encodeX509, encodeX509Bundles } from './encode.ts';
-import { assertSame, type Identities } from './identities.ts';
+import type { Identities } from './identities.ts';
 import type { Instance } from './instance.ts';
 
 export interface WorkloadApiParts {
@@ -36,7 +37,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
           view.bundle.sequence,
           ...view.svids.map(({ serial, entry }) => `${serial}/${entry.revision}`),
         ].join();
-        return { version, dueAt: identities.dueAt(view), message: () => encodeX509(view) };
+        return { version, dueAt: view.dueAt, message: () => encodeX509(view) };
       }),
 
     fetchX509Bundles: (_request, call) => bundles(call, encodeX509Bundles),
@@ -64,8 +65,8 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
 
   function bundles<T>(call: Call<Peer>, encode: (bundle: Bundle) => T): AsyncGenerator<T, void, undefined> {
     return updates(call, async (instance) => {
-      const bundle = await identities.bundle(instance);
-      return { version: String(bundle.sequence), dueAt: Infinity, message: () => encode(bundle) };
+      const { bundle, dueAt } = await identities.bundle(instance);
+      return { version: String(bundle.sequence), dueAt, message: () => encode(bundle) };
     });
   }
 

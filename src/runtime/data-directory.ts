@@ -1,4 +1,5 @@
 /** The directory that holds everything mayfly knows: private, locked while in use, with the two keys that seal it. */
+import { createHmac } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
@@ -12,6 +13,11 @@ export interface DataDirectory {
   readonly registryKey: Buffer;
   /** Seals the head of the ledger. */
   readonly ledgerKey: Buffer;
+  /** Nothing was ever kept here before this start. */
+  readonly fresh: boolean;
+  /** The newest version of the registry that `remember` was told of: an older file is not the whole story. */
+  readonly registryVersion: number;
+  remember(registryVersion: number): void;
   release(): void;
 }
 
@@ -25,15 +31,48 @@ export function openDataDirectory(path: string, random: Random): DataDirectory {
     ensurePrivateDirectory(join(path, 'keys'));
     const used = existsSync(join(path, 'registry.db')) || existsSync(join(path, 'ledger'));
     const seal = (name: string): Buffer => readSeal(join(path, 'keys', name), used, random);
+    const registryKey = seal('registry.seal');
+    const version = new SealedNumber(join(path, 'registry.version'), registryKey);
     return {
       path,
-      registryKey: seal('registry.seal'),
+      registryKey,
       ledgerKey: seal('ledger.seal'),
+      fresh: !used,
+      registryVersion: version.read(),
+      remember: (number) => version.write(number),
       release: () => closeSync(lock),
     };
   } catch (error) {
     closeSync(lock);
     throw error;
+  }
+}
+
+/** A number that only this mayfly can have written. Beside the database, so that a database cut short is noticed. */
+class SealedNumber {
+  readonly #path: string;
+  readonly #key: Buffer;
+
+  constructor(path: string, key: Buffer) {
+    this.#path = path;
+    this.#key = key;
+  }
+
+  /** 0 when none was ever written. */
+  read(): number {
+    if (!existsSync(this.#path)) return 0;
+    const text = readPrivateFile(this.#path, 1024).toString('latin1');
+    const number = Number(/^\d{1,15}(?= )/.exec(text)?.[0]);
+    if (text === this.#line(number)) return number;
+    throw new IdentityError('data-loss', `${this.#path} is damaged; put it back from a backup of this directory`);
+  }
+
+  write(number: number): void {
+    writeFileAtomic(this.#path, this.#line(number));
+  }
+
+  #line(number: number): string {
+    return `${number} ${createHmac('sha256', this.#key).update(`registry.version ${number}`).digest('hex')}\n`;
   }
 }
 

@@ -14,6 +14,7 @@ const fstatat = libc.func('int fstatat(int, const char *, void *, int)');
 const readlinkat = libc.func('long readlinkat(int, const char *, _Out_ uint8_t *, unsigned long)');
 const flock = libc.func('int flock(int, int)');
 const syscall = libc.func('long syscall(long, int, unsigned int)');
+const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
 const epollCreate = libc.func('int epoll_create1(int)');
 const epollControl = libc.func('int epoll_ctl(int, int, int, void *)');
 const epollWait = libc.func('int epoll_wait(int, _Out_ uint8_t *, int, int)');
@@ -29,6 +30,7 @@ const O_PATH = 0o10000000;
 const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000;
 const LOCK_EX_NB = 2 | 4;
 const SYS_pidfd_open = 434;
+const PR_SET_DUMPABLE = 4;
 
 /** Who called connect(2), as the kernel wrote it down then: translated into our namespaces, 0 where it cannot be. */
 export interface PeerCredentials {
@@ -106,6 +108,11 @@ export function readLinkBelow(directory: number, name: string): string {
 
 /** Takes the lock on an open file for as long as it stays open; false when somebody else has it. */
 export const tryLock = (fd: number): boolean => flock(fd, LOCK_EX_NB) === 0;
+
+/** Keys stay in memory: no core file is written of this process, and nobody but root may look into it. */
+export function protectMemory(): void {
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
 
 /** Says at once when a process exits. The kernel wakes one waiting call; nothing is polled. */
 export class ExitWatch {

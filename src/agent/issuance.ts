@@ -1,0 +1,105 @@
+/** Credentials for one process: signed, on record, and only then held. Law 5 is kept here and nowhere else. */
+import type { Authority } from '../authority/authority.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { Random } from '../runtime/random.ts';
+import type { Entry } from '../spiffe/entry.ts';
+import { type HeldX509Svid, type Instance, subjectOf, tokenKey } from './instance.ts';
+import { Spares } from './spares.ts';
+
+export interface IssuanceParts {
+  readonly authority: Authority;
+  readonly ledger: Ledger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Renewal is due at half of an SVID's life, give or take this share of it, so that neighbours spread (SE-28). */
+const renewalJitter = 0.1;
+/** After a renewal that failed: how long until the next try. */
+const retryMs = 5_000;
+
+export class Issuance {
+  readonly #parts: IssuanceParts;
+  readonly #spares: Spares;
+
+  constructor(parts: IssuanceParts) {
+    this.#parts = parts;
+    this.#spares = new Spares(parts.authority, parts.clock);
+  }
+
+  /** What the process holds for each entry, renewed where that is due. What it holds for others is dropped. */
+  x509(instance: Instance, entries: readonly Entry[]): Promise<HeldX509Svid[]> {
+    const now = this.#parts.clock.now();
+    const kept = new Set(entries.map(({ id }) => id));
+    for (const id of instance.x509.keys()) if (!kept.has(id)) instance.x509.delete(id);
+    return Promise.all(
+      entries.map((entry) => {
+        const held = instance.x509.get(entry.id);
+        const good = held !== undefined && held.entry.revision === entry.revision && now < held.renewAt;
+        return good ? held : this.#renew(instance, entry, held);
+      }),
+    );
+  }
+
+  /** A JWT-SVID for that audience: the one this very process was given before, until half of its life, else a new one. */
+  async jwt(instance: Instance, entry: Entry, audience: readonly string[]): Promise<string> {
+    const { authority, ledger, metrics, clock } = this.#parts;
+    const key = tokenKey(entry, audience);
+    const known = instance.token(key, entry, clock.now());
+    if (known !== undefined) return known;
+    const { token, jti, issuedAt, expiresAt, authorityId } = await authority.issueJwtSvid(entry, audience);
+    await ledger.append({
+      kind: 'jwt-svid.issued',
+      ...subjectOf(instance),
+      ...groundsOf(entry),
+      jti,
+      audience,
+      expiresAt,
+      authority: authorityId,
+    });
+    metrics.issued.inc({ type: 'jwt' });
+    instance.keepToken(key, { entry, token, reuseUntil: issuedAt + (expiresAt - issuedAt) / 2 });
+    return token;
+  }
+
+  /** A renewal that fails keeps what is still valid; a first issue that fails is the caller's error. */
+  async #renew(instance: Instance, entry: Entry, held: HeldX509Svid | undefined): Promise<HeldX509Svid> {
+    const svid = await this.#issue(instance, entry).catch((error: unknown) => {
+      const now = this.#parts.clock.now();
+      if (held === undefined || held.entry.revision !== entry.revision || now >= held.notAfter) throw error;
+      return { ...held, renewAt: now + retryMs };
+    });
+    instance.x509.set(entry.id, svid);
+    return svid;
+  }
+
+  async #issue(instance: Instance, entry: Entry): Promise<HeldX509Svid> {
+    const { ledger, metrics, random } = this.#parts;
+    const { key, issued } = await this.#spares.take(entry);
+    const { chain, serial, notBefore, notAfter, issuedAt, authorityId } = issued;
+    await ledger.append({
+      kind: 'x509-svid.issued',
+      ...subjectOf(instance),
+      ...groundsOf(entry),
+      serial,
+      notBefore,
+      notAfter,
+      authority: authorityId,
+    });
+    metrics.issued.inc({ type: 'x509' });
+    const renewAt = renewalOf(entry, issuedAt, notAfter, random.fraction());
+    return { entry, chain, privateKey: key.privateKey, serial, notAfter, renewAt };
+  }
+}
+
+/** Why it was owed, and who answers for that. */
+const groundsOf = ({ id, revision, spiffeId, owner }: Entry) => ({ entry: id, revision, spiffeId, owner });
+
+/** At half of its life, spread by `fraction`; never for one that ends with its entry, because no other would live longer. */
+function renewalOf(entry: Entry, issuedAt: number, notAfter: number, fraction: number): number {
+  if (entry.expiresAt !== undefined && entry.expiresAt - notAfter <= 1000) return Infinity;
+  return issuedAt + ((notAfter - issuedAt) / 2) * (1 + renewalJitter * (2 * fraction - 1));
+}
