@@ -1,10 +1,10 @@
 import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
 import fc from 'fast-check';
-import { importJWK, jwtVerify, SignJWT } from 'jose';
+import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { mint, mintCa } from '../../test/fakes/minter.ts';
 import { IdentityError } from '../errors.ts';
-import { type Bundle, formatBundle, formatJwks, parseBundle, parseJwks } from './bundle.ts';
+import { type Bundle, formatBundle, formatJwks, formatPlainJwks, parseBundle, parseJwks } from './bundle.ts';
 import { TrustDomain } from './id.ts';
 import { verifyJwtSvid } from './jwt-svid.ts';
 import { verifyX509Svid } from './x509-svid.ts';
@@ -117,6 +117,19 @@ describe('publishing', () => {
     // By key: its JWK sets look for `use` of "sig", which in a SPIFFE bundle is "jwt-svid".
     const key = await importJWK(JSON.parse(formatJwks(bundle.jwtAuthorities)).keys[1], 'RS256');
     expect((await jwtVerify(text, key)).payload).toEqual({ sub: 'x' });
+  });
+
+  it('BF-31 writes plain JWK sets that a library without SPIFFE takes as they are', async () => {
+    const set = createLocalJWKSet(JSON.parse(formatPlainJwks(bundle.jwtAuthorities)));
+    for (const [alg, kid, { privateKey }] of [
+      ['ES256', 'ec', ec],
+      ['RS256', 'rsa', rsa],
+    ] as const) {
+      const text = await new SignJWT({ sub: 'x' }).setProtectedHeader({ alg, kid }).sign(privateKey);
+      expect((await jwtVerify(text, set)).payload).toEqual({ sub: 'x' });
+    }
+    const careless = JSON.parse(formatPlainJwks([{ keyId: 'ec', publicKey: ec.privateKey }])).keys[0];
+    expect(Object.keys(careless).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
   });
 });
 
