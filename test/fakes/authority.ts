@@ -1,10 +1,14 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { AuthorityEvent, AuthorityOptions } from '../../src/authority/authority.ts';
-import type { JournalFile } from '../../src/authority/journal.ts';
+import type { Authority, AuthorityEvent, AuthorityOptions } from '../../src/authority/authority.ts';
+import { Journal, type JournalContent, type JournalFile } from '../../src/authority/journal.ts';
 import { type KeyStore, memoryKeyStore } from '../../src/authority/keys.ts';
+import { IdentityError } from '../../src/errors.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
+import type { Bundle } from '../../src/spiffe/bundle.ts';
 import type { Entry } from '../../src/spiffe/entry.ts';
 import { SpiffeId, TrustDomain } from '../../src/spiffe/id.ts';
+import { verifyJwtSvid } from '../../src/spiffe/jwt-svid.ts';
+import { verifyX509Svid } from '../../src/spiffe/x509-svid.ts';
 import type { FakeClock } from './clock.ts';
 
 export const trustDomain = TrustDomain.parse('example.org');
@@ -26,6 +30,44 @@ export const entryOf = (fields: Partial<Entry> = {}): Entry => ({
   createdAt: 0,
   ...fields,
 });
+
+export const entry = entryOf();
+export const publicKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
+  type: 'spki',
+  format: 'der',
+});
+
+/** One SVID of each kind, as somebody would hold it. */
+export interface Held {
+  readonly chain: Buffer;
+  readonly token: string;
+  readonly expiresAt: number;
+}
+
+export async function issueBoth(authority: Authority): Promise<Held> {
+  const { chain, notAfter } = await authority.issueX509Svid(entry, publicKey);
+  const { token, expiresAt } = await authority.issueJwtSvid(entry, ['aws']);
+  return { chain, token, expiresAt: Math.min(notAfter, expiresAt) };
+}
+
+/** Throws unless somebody who has only the bundle believes both. */
+export function verifyBoth({ chain, token }: Held, bundle: Bundle, at: number): void {
+  verifyX509Svid([chain], () => bundle.x509Authorities, at);
+  verifyJwtSvid(token, 'aws', () => bundle.jwtAuthorities, at);
+}
+
+export const states = (authority: Authority, kind: 'x509' | 'jwt'): string[] =>
+  authority.authorities().flatMap((one) => (one.kind === kind ? [one.state] : []));
+
+export async function refusal(run: Promise<unknown>): Promise<IdentityError> {
+  try {
+    await run;
+  } catch (error) {
+    if (error instanceof IdentityError) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
 
 /** A memory key store that never waits for the thread pool, so that a fake clock drives everything. */
 export const quickKeyStore = (): KeyStore =>
@@ -59,6 +101,9 @@ export const machine = (clock: FakeClock): Machine => ({
   keys: quickKeyStore(),
   events: [],
 });
+
+/** What a restart, or anybody who reads the disk, would publish. */
+export const durable = ({ journal }: Machine): JournalContent => Journal.open(journal, trustDomain).content;
 
 export const optionsOf = (on: Machine, options: Partial<AuthorityOptions> = {}): AuthorityOptions => ({
   directory: '/nowhere',
