@@ -1,6 +1,6 @@
 /** Workloads that are programs of their own kind: bare sockets, heirs of a connection, holders of one. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, constants, copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -15,8 +15,10 @@ export class Caller {
   #rest = '';
   #wake: (() => void) | undefined;
 
-  constructor(command: string, args: readonly string[], uid: number) {
-    this.#child = spawn(command, args, { uid, gid: uid, stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' });
+  /** A program that others cannot reach becomes `uid` by itself. */
+  constructor(command: string, args: readonly string[], uid?: number) {
+    const user = uid === undefined ? {} : { uid, gid: uid };
+    this.#child = spawn(command, args, { ...user, stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' });
     this.#child.stdin.on('error', () => undefined);
     this.#child.stdout.on('data', (text: Buffer) => {
       const [...lines] = `${this.#rest}${text.toString()}`.split('\n');
@@ -56,27 +58,36 @@ export class Caller {
 
 /** Perl, which says what the server sends it; `perl` is the program that selectors see. */
 export function bareCaller(mayfly: Mayfly, uid: number): Caller {
-  return new Caller('/usr/bin/perl', [program('caller.pl'), mayfly.socket, requestFile(mayfly)], uid);
+  const script = readFileSync(program('caller.pl'), 'utf8');
+  return new Caller('/usr/bin/perl', ['-e', script, mayfly.socket, fetchX509Svid().toString('hex')], uid);
 }
 
 /** Perl connects, then becomes Node, which speaks on the connection. */
 export function heir(mayfly: Mayfly, uid: number): Caller {
   const script =
     'use IO::Socket::UNIX; $^F = 255; my $s = IO::Socket::UNIX->new(Peer => shift @ARGV) or die; sleep 1; exec @ARGV, fileno($s)';
-  return new Caller('/usr/bin/perl', ['-e', script, mayfly.socket, process.execPath, program('heir.ts')], uid);
+  const next = [
+    nodeForAll(mayfly),
+    '--input-type=module-typescript',
+    '--eval',
+    readFileSync(program('heir.ts'), 'utf8'),
+  ];
+  return new Caller('/usr/bin/perl', ['-e', script, mayfly.socket, ...next], uid);
+}
+
+/** A copy of Node that every user can run, wherever this checkout lies. */
+export function nodeForAll(mayfly: Mayfly): string {
+  const copy = join(mayfly.directory, 'node');
+  if (!existsSync(copy)) copyFileSync(process.execPath, copy, constants.COPYFILE_FICLONE);
+  chmodSync(copy, 0o755);
+  return copy;
 }
 
 /** Opens a stream on a connection that a child of its keeps when it is killed. */
 export const holder = (mayfly: Mayfly, uid: number): Caller =>
-  new Caller(process.execPath, [program('holder.ts'), mayfly.socket], uid);
+  new Caller(process.execPath, [program('holder.ts'), mayfly.socket, `${uid}`]);
 
 /** A whole FetchX509SVID as bytes: preface, settings, headers written out literally, one empty message. */
-function requestFile(mayfly: Mayfly): string {
-  const file = join(mayfly.directory, 'fetch-x509-svid.bin');
-  if (!existsSync(file)) writeFileSync(file, fetchX509Svid(), { mode: 0o644 });
-  return file;
-}
-
 function fetchX509Svid(): Buffer {
   const headers = [
     [':method', 'POST'],

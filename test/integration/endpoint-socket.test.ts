@@ -49,8 +49,8 @@ describe('the socket', () => {
   it('EP-34 the admin socket is for its owner alone, in a directory of its own', async () => {
     expect(statSync(mayfly.adminSocket).mode & 0o777).toBe(0o600);
     expect(statSync(dirname(mayfly.adminSocket)).mode & 0o077).toBe(0);
-    const script = `require('net').connect(${JSON.stringify(mayfly.adminSocket)}).on('error',()=>process.exit(7)).on('connect',()=>process.exit(0))`;
-    const outcome = await run(process.execPath, ['-e', script], { uid: 10001, gid: 10001 });
+    const script = `process.setgroups([]);process.setgid(10001);process.setuid(10001);require('net').connect(${JSON.stringify(mayfly.adminSocket)}).on('error',()=>process.exit(7)).on('connect',()=>process.exit(0))`;
+    const outcome = await run(process.execPath, ['-e', script]);
     expect(outcome.status).toBe(7);
   });
 

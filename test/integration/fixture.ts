@@ -49,7 +49,8 @@ export async function startMayfly(options: MayflyOptions = {}): Promise<Mayfly> 
 export function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'mayfly-'));
   chmodSync(directory, 0o755);
-  mkdirSync(join(directory, 'run'), { mode: 0o755 });
+  mkdirSync(join(directory, 'run'));
+  chmodSync(join(directory, 'run'), 0o755);
   mkdirSync(join(directory, 'admin'), { mode: 0o700 });
   return directory;
 }

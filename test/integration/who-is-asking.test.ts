@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bareCaller, heir, holder } from './callers.ts';
+import { bareCaller, heir, holder, nodeForAll } from './callers.ts';
 import { type Mayfly, startMayfly, until } from './fixture.ts';
 import { decodeX509SvidResponse, encodeJwtSvidRequest } from './wire.ts';
 import { allMethods, grpc } from './workload.ts';
@@ -18,6 +18,7 @@ beforeAll(async () => {
     { spiffeId: id('store'), selectors: ['unix:uid:10002'], audiences },
     { spiffeId: id('as-perl'), selectors: ['unix:uid:10003', `unix:path:${perl}`] },
     { spiffeId: id('as-node'), selectors: ['unix:uid:10003', `unix:path:${node}`] },
+    { spiffeId: id('as-heir'), selectors: ['unix:uid:10003', `unix:path:${nodeForAll(mayfly)}`] },
     { spiffeId: id('group'), selectors: ['unix:gid:10077'] },
     { spiffeId: id('held'), selectors: ['unix:uid:10004'] },
     { spiffeId: id('two-conditions'), selectors: ['unix:uid:10001', 'unix:gid:1'] },
@@ -81,7 +82,7 @@ describe('a caller that is no longer who it was', () => {
   it('SE-03 a program that connects and becomes another gets nothing, or what the other is owed; never the first’s', async () => {
     using caller = heir(mayfly, 10003);
     const outcome = JSON.parse(await caller.line(0, 10_000)) as { message?: string; status?: number; closed?: string };
-    if (outcome.message !== undefined) expect(idsOf(Buffer.from(outcome.message, 'base64'))).toEqual([id('as-node')]);
+    if (outcome.message !== undefined) expect(idsOf(Buffer.from(outcome.message, 'base64'))).toEqual([id('as-heir')]);
     else
       expect(outcome.status ?? outcome.closed).toSatisfy(
         (why) => why === grpc.permissionDenied || typeof why === 'string',

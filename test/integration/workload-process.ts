@@ -1,5 +1,9 @@
-/** A workload of its own: a process that speaks bare gRPC over the socket it is told of, as its parent orders. */
+/**
+ * A workload of its own: a process that becomes the user it is told, then speaks bare gRPC over a socket, as its parent
+ * orders.
+ */
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { become } from './become.ts';
 
 export type Order =
   | {
@@ -15,7 +19,8 @@ export type Report =
   | { readonly id: number; readonly message: Uint8Array; readonly at: number }
   | { readonly id: number; readonly code: number; readonly text: string; readonly at: number };
 
-const endpoint = process.argv[2] ?? '';
+const [, , endpoint = '', uid = '', gid = ''] = process.argv;
+become(Number(uid), Number(gid));
 const client = new Client(endpoint, credentials.createInsecure(), {
   'grpc.use_local_subchannel_pool': 1,
   'grpc.initial_reconnect_backoff_ms': 50,

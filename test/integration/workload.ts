@@ -63,14 +63,13 @@ export const rightHeader: readonly [string, string] = ['workload.spiffe.io', 'tr
 /** Starts a workload: a separate process under `uid`, connected to nothing until its first call. */
 export async function startWorkload(endpoint: string, uid: number, gid = uid): Promise<Workload> {
   const script = fileURLToPath(new URL('workload-process.ts', import.meta.url));
-  const child = fork(script, [endpoint], { uid, gid, serialization: 'advanced', execArgv: [], stdio: 'inherit' });
+  const words = [endpoint, `${uid}`, `${gid}`];
+  const child = fork(script, words, { serialization: 'advanced', execArgv: [], stdio: 'inherit', cwd: '/' });
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve());
-    child.once('exit', (code) => reject(new Error(`the workload of uid ${uid} ended with ${code} before it began`)));
-    child.once('error', (cause) => {
-      const hint = `cannot run ${process.execPath} as uid ${uid}: the tests need root, and a checkout others may read`;
-      reject(new Error(hint, { cause }));
-    });
+    const ended = `before it was uid ${uid}; only root may become others`;
+    child.once('exit', (code) => reject(new Error(`the workload ended with ${code} ${ended}`)));
+    child.once('error', reject);
   });
   return new Workload(child, uid);
 }

@@ -1,11 +1,10 @@
-# A workload that is nothing but a socket: connects, sends the bytes of the file it is given, prints the SPIFFE IDs it is
-# sent, one for each line, "closed" at the end of the connection, and goes when its standard input ends.
+# A workload that is nothing but a socket: connects, sends the bytes it is given in hex, prints the SPIFFE IDs it is sent,
+# one for each line, "closed" at the end of the connection, and goes when its standard input ends.
 use strict; use warnings; use IO::Socket::UNIX; use IO::Select;
 $| = 1;
 my ($path, $request) = @ARGV;
-open(my $file, '<:raw', $request) or die "$request: $!"; local $/; my $bytes = <$file>;
 my $socket = IO::Socket::UNIX->new(Peer => $path) or die "$path: $!";
-print $socket $bytes; $socket->flush;
+print $socket pack('H*', $request); $socket->flush;
 my ($seen, %told) = ('');
 my $select = IO::Select->new($socket, \*STDIN);
 while (my @ready = $select->can_read(60)) {

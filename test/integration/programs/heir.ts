@@ -1,8 +1,8 @@
-/** Speaks HTTP/2 on a connection that another program made and left behind: descriptor number in the first argument. */
+/** Speaks HTTP/2 on a connection that another program made and left behind: descriptor number in the last argument. */
 import http2 from 'node:http2';
 import net from 'node:net';
 
-const socket = new net.Socket({ fd: Number(process.argv[2]), readable: true, writable: true });
+const socket = new net.Socket({ fd: Number(process.argv.at(-1)), readable: true, writable: true });
 const session = http2.connect('http://localhost', { createConnection: () => socket });
 const tell = (outcome: object): void => {
   process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit());

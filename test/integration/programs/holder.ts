@@ -1,12 +1,14 @@
 /**
- * Opens a stream on a connection that a child of its holds too: a shell that, after a while, reads until the server
- * closes. Prints "open" with the first message.
+ * Becomes the user of the second argument, then opens a stream on a connection that a child of its holds too: a shell
+ * that, after a while, reads until the server closes. Prints "open" with the first message.
  */
 import { spawn } from 'node:child_process';
 import http2 from 'node:http2';
 import net from 'node:net';
+import { become } from '../become.ts';
 
-const [, , socketPath = ''] = process.argv;
+const [, , socketPath = '', uid = ''] = process.argv;
+become(Number(uid));
 const socket = net.connect(socketPath, () => {
   // By number: a socket that is handed over as an object would be taken away from this process.
   const { fd } = Reflect.get(socket, '_handle') as { fd: number };
