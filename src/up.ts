@@ -71,16 +71,22 @@ async function openRooms(
   const segmentBytes = config.ledger_segment_bytes;
   const ledger = await openLedger({ directory, key: data.ledgerKey, clock, segmentBytes, mustExist: !data.fresh });
   closing.defer(() => ledger.close());
-  await ledger.append({ kind: 'mayfly.started', version, trustDomain, pid: process.pid });
-  closing.defer(() => recordEnd(ledger, ending, log));
+  const recorder = new Recorder(ledger, log);
 
-  const path = join(data.path, 'registry.db');
-  const leastVersion = data.registryVersion;
-  const registry = await openRegistry({ path, key: data.registryKey, clock, random, trustDomain, leastVersion });
+  const registry = await openRegistry({
+    path: join(data.path, 'registry.db'),
+    key: data.registryKey,
+    clock,
+    random,
+    trustDomain,
+    leastVersion: data.registryVersion,
+    record: (change) => recorder.change(change),
+  });
   closing.defer(() => registry.close());
   registry.onChange(() => data.remember(registry.version));
-  const recorder = new Recorder(ledger, registry, log);
-  closing.defer(() => recorder.close());
+  const registryVersion = registry.version;
+  await ledger.append({ kind: 'mayfly.started', version, trustDomain, pid: process.pid, registryVersion });
+  closing.defer(() => recordEnd(ledger, ending, log));
 
   const authority = await openAuthority({
     directory: data.path,

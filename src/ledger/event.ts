@@ -36,8 +36,14 @@ export interface Actor {
   readonly actorPid?: number | undefined;
 }
 
+/** A change of the registry, written before it is committed. */
+export interface RegistryStep extends Actor {
+  /** The version that the registry has once the change is committed. */
+  readonly registryVersion: number;
+}
+
 /** An entry as it was before or after a change. The value is written as JSON writes it. */
-export interface EntryChange extends Actor {
+export interface EntryChange extends RegistryStep {
   readonly entry: string;
   readonly spiffeId: string;
   readonly owner: string;
@@ -53,7 +59,14 @@ export interface AuthorityStep extends Actor {
 }
 
 export type LedgerEvent =
-  | { readonly kind: 'mayfly.started'; readonly version: string; readonly trustDomain: string; readonly pid: number }
+  | {
+      readonly kind: 'mayfly.started';
+      readonly version: string;
+      readonly trustDomain: string;
+      readonly pid: number;
+      /** Recorded changes of a higher version that stand before this record took no effect. */
+      readonly registryVersion: number;
+    }
   | { readonly kind: 'mayfly.stopped'; readonly reason: string }
   | ({
       readonly kind: 'attestation.granted';
@@ -82,8 +95,8 @@ export type LedgerEvent =
   | ({ readonly kind: 'entry.created'; readonly after: object } & EntryChange)
   | ({ readonly kind: 'entry.updated'; readonly before: object; readonly after: object } & EntryChange)
   | ({ readonly kind: 'entry.deleted'; readonly before: object } & EntryChange)
-  | ({ readonly kind: 'person.added'; readonly person: string; readonly name?: string | undefined } & Actor)
-  | ({ readonly kind: 'person.enabled' | 'person.disabled'; readonly person: string } & Actor)
+  | ({ readonly kind: 'person.added'; readonly person: string; readonly name?: string | undefined } & RegistryStep)
+  | ({ readonly kind: 'person.enabled' | 'person.disabled'; readonly person: string } & RegistryStep)
   | ({ readonly kind: `authority.${AuthorityVerb}` } & AuthorityStep)
   | ({
       readonly kind: 'admin.call';

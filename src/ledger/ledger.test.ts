@@ -96,7 +96,12 @@ describe('a ledger', () => {
   it('keeps names in every script readable', async () => {
     using directory = new LedgerDirectory();
     const ledger = await directory.open();
-    await ledger.append({ kind: 'person.added', person: 'ada', name: 'Ada Bÿrøn 愛 👩‍🔬'.replace('\u200d', '') });
+    await ledger.append({
+      kind: 'person.added',
+      registryVersion: 1,
+      person: 'ada',
+      name: 'Ada Bÿrøn 愛 👩‍🔬'.replace('\u200d', ''),
+    });
     expect(directory.lines('000001.ndjson')[1]).toContain('Ada Bÿrøn 愛 👩🔬');
     await ledger.close();
   });

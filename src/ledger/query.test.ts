@@ -12,9 +12,17 @@ beforeAll(async () => {
     await directory.clock.advance(1_000);
     await ledger.append(issued(n));
   }
-  await ledger.append({ kind: 'person.disabled', person: 'grace', actorUid: 0 });
+  await ledger.append({ kind: 'person.disabled', registryVersion: 1, person: 'grace', actorUid: 0 });
   const [before, after] = [{ spiffeId: 'spiffe://example.org/old' }, { spiffeId: 'spiffe://example.org/new' }];
-  await ledger.append({ kind: 'entry.updated', entry: 'e', spiffeId: after.spiffeId, owner: 'ada', before, after });
+  await ledger.append({
+    kind: 'entry.updated',
+    registryVersion: 1,
+    entry: 'e',
+    spiffeId: after.spiffeId,
+    owner: 'ada',
+    before,
+    after,
+  });
   await ledger.append({ kind: 'instance.ended', instance: 'instance-0', pid: 100, reason: 'exited' });
 });
 

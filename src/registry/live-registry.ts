@@ -158,6 +158,7 @@ export class LiveRegistry implements Registry {
   }
 
   async #commit(change: Change, by: Author | undefined): Promise<void> {
+    await this.#options.record?.({ ...change, by, version: this.#store.version + 1 });
     await this.#store.commit(change);
     this.#contents.apply(change);
     const people = change.people.map(({ after }) => after.id);

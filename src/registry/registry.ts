@@ -23,6 +23,17 @@ export interface RegistryOptions {
   readonly trustDomain: TrustDomain;
   /** The newest `version` that anybody remembers, such as the ledger: an older file is refused as a copy put back. */
   readonly leastVersion?: number;
+  /** Puts a change on record: it is committed once this has resolved, and not at all where it rejects. */
+  readonly record?: (change: IntendedChange) => Promise<void>;
+}
+
+/** A change before it is committed: what the ledger is told first. */
+export interface IntendedChange {
+  readonly people: readonly { readonly before: Person | undefined; readonly after: Person }[];
+  readonly entries: RegistryChange['entries'];
+  readonly by: Author | undefined;
+  /** Of the registry once it is committed. A record of a version that the registry never reached took no effect. */
+  readonly version: number;
 }
 
 /** Reading is from memory and costs microseconds; writing resolves when the change is on disk and can be read. */
