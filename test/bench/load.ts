@@ -95,7 +95,7 @@ async function hold(order: Extract<Order, { kind: 'hold' }>): Promise<void> {
 
 async function listen(order: Target): Promise<void> {
   const session = await connect(order.socket);
-  const stream = session.request(headers(order.path));
+  const stream = session.request(callHeaders(order.path));
   stream.on('data', () => report({ messageAt: nowMs() }));
   stream.on('error', () => undefined);
   stream.end(empty);
@@ -113,7 +113,7 @@ function connect(path: string): Promise<http2.ClientHttp2Session> {
 /** Resolves with the status, or with 'message' when the first one comes on a stream that stays open. */
 function call(session: http2.ClientHttp2Session, path: string, body: Buffer): Promise<string> {
   return new Promise((resolve) => {
-    const stream = session.request(headers(path));
+    const stream = session.request(callHeaders(path));
     let status: unknown;
     const note = (fields: http2.IncomingHttpHeaders): void => {
       status = fields['grpc-status'] ?? status;
@@ -128,7 +128,7 @@ function call(session: http2.ClientHttp2Session, path: string, body: Buffer): Pr
   });
 }
 
-const headers = (path: string): http2.OutgoingHttpHeaders => ({
+export const callHeaders = (path: string): http2.OutgoingHttpHeaders => ({
   ':method': 'POST',
   ':path': path,
   'content-type': 'application/grpc',
