@@ -1,25 +1,23 @@
 /** Two processes of different making, each with its SVID from the Workload API, shake hands while certificates rotate. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readlinkSync } from 'node:fs';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 import tls from 'node:tls';
 import { type Mayfly, run } from '../integration/fixture.ts';
 import { check, holds, same } from './checks.ts';
-import { caTtlSeconds, cli, directoryOf, go, id, type Line, node, trustDomain, users } from './stage.ts';
+import { caTtlSeconds, cli, directoryOf, environmentOf, go, id, type Line, node, trustDomain, users } from './stage.ts';
 import { goProgram, sdkEcho } from './tools.ts';
 
-const nodeProgram = readlinkSync('/proc/self/exe');
-
-/** A server under a user of its own, known by the address it prints. */
+/** A server under a user of its own, known by the address it prints. Without `uid` it sees to its user itself. */
 class Server implements Disposable {
   readonly #child: ChildProcess;
   readonly lines: Line[] = [];
   readonly listening: Promise<string>;
 
-  constructor(mayfly: Mayfly, uid: number, program: string, args: readonly string[]) {
-    const env = { PATH: process.env['PATH'], SPIFFE_ENDPOINT_SOCKET: mayfly.endpoint };
-    this.#child = spawn(program, args, { uid, gid: uid, env, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
+  constructor(mayfly: Mayfly, program: string, args: readonly string[], uid?: number) {
+    const user = uid === undefined ? {} : { uid, gid: uid };
+    const env = environmentOf(mayfly.endpoint);
+    this.#child = spawn(program, args, { ...user, env, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
     this.listening = new Promise((resolve, reject) => {
       this.#child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
       createInterface({ input: this.#child.stdout ?? process.stdin }).on('line', (text) => {
@@ -42,8 +40,9 @@ const any = '127.0.0.1:0';
 /** Every pair of Go and Node, side by side, for longer than an authority lives. */
 export async function handshakes(mayfly: Mayfly): Promise<void> {
   const seconds = String(caTtlSeconds + 10);
-  using goServer = new Server(mayfly, users.goServer, goProgram('spiffe'), ['echo-server', any, trustDomain]);
-  using nodeServer = new Server(mayfly, users.nodeServer, nodeProgram, [sdkEcho, 'server', any, trustDomain]);
+  using goServer = new Server(mayfly, goProgram('spiffe'), ['echo-server', any, trustDomain], users.goServer);
+  const asNodeServer = [sdkEcho, `${users.nodeServer}`, 'server', any, trustDomain];
+  using nodeServer = new Server(mayfly, process.execPath, asNodeServer);
   const pairs = [
     ['go-spiffe to go-spiffe', 'go-server', 'go-client', (s: string) => goTo(goServer, s)],
     ['our SDK to go-spiffe', 'go-server', 'node-client', (s: string) => nodeTo(goServer, s)],
@@ -98,14 +97,9 @@ export async function otherServer(mayfly: Mayfly): Promise<void> {
     });
     try {
       await appears(socket);
-      const env = { PATH: process.env['PATH'], SPIFFE_ENDPOINT_SOCKET: `unix://${socket}` };
-      const uid = users.nodeClient;
-      const { status, stdout, stderr } = await run(nodeProgram, [sdkEcho, 'fetch', 'reports'], {
-        uid,
-        gid: uid,
-        env,
-        cwd: '/',
-      });
+      const args = [sdkEcho, `${users.nodeClient}`, 'fetch', 'reports'];
+      const env = environmentOf(`unix://${socket}`);
+      const { status, stdout, stderr } = await run(process.execPath, args, { env, cwd: '/' });
       same('exit', [status, stderr], [0, '']);
       const facts = JSON.parse(stdout) as Line;
       same('identities', [facts['id'], facts['verified'], facts['tokenOf']], Array(3).fill(id('from-go')));

@@ -1,9 +1,10 @@
 /**
- * A Node workload with our SDK, the counterpart of `spiffe echo-server` and `spiffe echo-client` in Go, line for line:
+ * A Node workload with our SDK, the counterpart of `spiffe echo-server` and `spiffe echo-client` in Go, line for line.
+ * Once it is loaded it becomes the user UID:
  *
- *   node sdk-echo.ts server ADDRESS TRUST-DOMAIN
- *   node sdk-echo.ts client ADDRESS TRUST-DOMAIN SECONDS
- *   node sdk-echo.ts fetch AUDIENCE
+ *   node sdk-echo.ts UID server ADDRESS TRUST-DOMAIN
+ *   node sdk-echo.ts UID client ADDRESS TRUST-DOMAIN SECONDS
+ *   node sdk-echo.ts UID fetch AUDIENCE
  *
  * The Workload API is found as any workload finds it, by SPIFFE_ENDPOINT_SOCKET.
  */
@@ -19,9 +20,11 @@ import {
   tlsServerOptions,
   X509Source,
 } from '../../src/sdk/sdk.ts';
+import { become } from '../integration/become.ts';
 
-const [, , story = '', address = '', trustDomain = '', seconds = '0'] = process.argv;
+const [, , uid = '', story = '', address = '', trustDomain = '', seconds = '0'] = process.argv;
 const [host = '127.0.0.1', port = '0'] = address.split(/:(?=\d+$)/);
+become(Number(uid));
 const signal = AbortSignal.timeout(20_000);
 const say = (facts: object): boolean => process.stdout.write(`${JSON.stringify(facts)}\n`);
 

@@ -1,8 +1,8 @@
 /** One issuer with short lives, its people and entries made by the real command line, and who plays which part. */
-import { chmodSync, mkdirSync, readlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { launcher, type Mayfly, type Outcome, run } from '../integration/fixture.ts';
-import { goProgram, pyProbe, python, sdkEcho } from './tools.ts';
+import { type Mayfly, type Outcome, run } from '../integration/fixture.ts';
+import { goProgram, ownCli, pyProbe, python, sdkEcho } from './tools.ts';
 
 export const trustDomain = 'example.org';
 export const id = (name: string): string => `spiffe://${trustDomain}/${name}`;
@@ -59,15 +59,22 @@ export async function createEntry(mayfly: Mayfly, spiffeId: string, uid: number,
   if (status !== 0) throw new Error(`mayfly ${args.join(' ')}: ${stderr.trim()}`);
 }
 
-/** Runs a judge as one of the users; what it printed, or why it failed. */
-export async function act(mayfly: Mayfly, uid: number, program: string, args: readonly string[]): Promise<Outcome> {
-  const env = { PATH: process.env['PATH'], HOME: '/nonexistent', SPIFFE_ENDPOINT_SOCKET: mayfly.endpoint };
-  return run(program, args, { uid, gid: uid, env, cwd: '/', timeout: 90_000 });
+/** What a judge sees of the world. */
+export const environmentOf = (endpoint: string): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'],
+  HOME: '/nonexistent',
+  SPIFFE_ENDPOINT_SOCKET: endpoint,
+});
+
+/** Runs a judge; what it printed, or why it failed. Without `uid` it becomes one of the users by itself, once loaded. */
+function act(mayfly: Mayfly, program: string, args: readonly string[], uid?: number): Promise<Outcome> {
+  const user = uid === undefined ? {} : { uid, gid: uid };
+  return run(program, args, { ...user, env: environmentOf(mayfly.endpoint), cwd: '/', timeout: 90_000 });
 }
 
 /** The lines of JSON that a judge prints when it is satisfied. */
-async function judged<T = Line>(mayfly: Mayfly, uid: number, program: string, args: readonly string[]): Promise<T[]> {
-  const { status, stdout, stderr } = await act(mayfly, uid, program, args);
+async function judged<T = Line>(...parts: Parameters<typeof act>): Promise<T[]> {
+  const { status, stdout, stderr } = await act(...parts);
   if (status !== 0) throw new Error(stderr.trim().split('\n').at(-1) || `ended with ${status}`);
   return stdout
     .split('\n')
@@ -79,17 +86,17 @@ async function judged<T = Line>(mayfly: Mayfly, uid: number, program: string, ar
 export type Line = Readonly<Record<string, unknown>>;
 
 export const go = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
-  judged(mayfly, uid, goProgram('spiffe'), args);
+  judged(mayfly, goProgram('spiffe'), args, uid);
 export const generic = (mayfly: Mayfly, ...args: string[]): Promise<unknown[]> =>
-  judged<unknown>(mayfly, users.stranger, goProgram('generic'), args);
+  judged<unknown>(mayfly, goProgram('generic'), args, users.stranger);
 export const py = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
-  judged(mayfly, uid, python, [pyProbe, ...args]);
+  judged(mayfly, python, [pyProbe, `${uid}`, ...args]);
 export const node = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
-  judged(mayfly, uid, readlinkSync('/proc/self/exe'), [sdkEcho, ...args]);
+  judged(mayfly, process.execPath, [sdkEcho, `${uid}`, ...args]);
 
-/** The real command line, as one of the users; what it printed. */
+/** The real command line, run by one of the users; what it printed. */
 export async function cli(mayfly: Mayfly, uid: number, ...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await act(mayfly, uid, launcher, args);
+  const { status, stdout, stderr } = await act(mayfly, process.execPath, [ownCli, `${uid}`, ...args]);
   if (status !== 0) throw new Error(`mayfly ${args.join(' ')}: ${stderr.trim()}`);
   return stdout;
 }

@@ -1,5 +1,16 @@
 /** Builds the judges where they are missing or older than their source, and says precisely what is not installed. */
-import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '../integration/fixture.ts';
@@ -9,7 +20,13 @@ const goDirectory = join(here, 'go');
 const pyDirectory = join(here, 'py');
 const venv = join(pyDirectory, 'venv');
 
-export const goProgram = (name: string): string => join(goDirectory, 'bin', name);
+/** Where every user can run them, wherever this checkout lies. */
+const published = mkdtempSync(join(tmpdir(), 'mayfly-judges-'));
+chmodSync(published, 0o755);
+process.once('exit', () => rmSync(published, { recursive: true, force: true }));
+
+export const goProgram = (name: string): string => join(published, name);
+export const ownCli = join(here, 'cli.ts');
 export const sdkEcho = join(here, 'sdk-echo.ts');
 export const pyProbe = join(pyDirectory, 'probe.py');
 export const python = join(venv, 'bin', 'python');
@@ -19,14 +36,29 @@ const minutes = 60_000;
 export async function buildGo(): Promise<void> {
   const sources = globSync(['go.*', 'cmd/*/*.go'], { cwd: goDirectory }).map((file) => join(goDirectory, file));
   const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
-  const programs = ['spiffe', 'generic', 'lint', 'server'].map(goProgram);
-  if (programs.every((program) => existsSync(program) && statSync(program).mtimeMs > newest)) return;
+  const programs = goPrograms.map(built);
+  if (programs.every((program) => existsSync(program) && statSync(program).mtimeMs > newest)) return publish();
   const env = { ...process.env, GOFLAGS: '-buildvcs=false -mod=readonly' };
-  const built = await run('go', ['build', '-o', 'bin/', './cmd/...'], { cwd: goDirectory, env, timeout: 5 * minutes });
-  if (built.status !== 0) throw new Error(`go build failed: ${built.stderr.trim() || 'is Go 1.26 installed?'}`);
+  const compiled = await run('go', ['build', '-o', 'bin/', './cmd/...'], {
+    cwd: goDirectory,
+    env,
+    timeout: 5 * minutes,
+  });
+  if (compiled.status !== 0) throw new Error(`go build failed: ${compiled.stderr.trim() || 'is Go 1.26 installed?'}`);
+  publish();
 }
 
-/** A system Python first: one under a home directory cannot be run by other users. */
+const goPrograms = ['spiffe', 'generic', 'lint', 'server'];
+const built = (name: string): string => join(goDirectory, 'bin', name);
+
+function publish(): void {
+  for (const name of goPrograms) {
+    copyFileSync(built(name), goProgram(name));
+    chmodSync(goProgram(name), 0o755);
+  }
+}
+
+/** A system Python first: one under a home directory cannot be read by the users that the judge becomes. */
 export async function buildPython(): Promise<void> {
   const wanted = readFileSync(join(pyDirectory, 'requirements.txt'), 'utf8');
   const stamp = join(venv, 'requirements.txt');
