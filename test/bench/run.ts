@@ -27,11 +27,11 @@ async function memory() {
   await using mayfly = await startMayfly();
   await mayfly.operator.create({ spiffeId: 'spiffe://example.org/bench', selectors: measures.own() });
   const racers = await Racers.prepare(mayfly.socket, mayfly.directory);
+  const idleKiB = residentKiB(mayfly.pid);
   using load = new Loader();
   await measures.streamMemory(mayfly, load, streams / 10);
-  const idleMiB = residentKiB(mayfly.pid) / 1024;
   const kibPerStream = await measures.streamMemory(mayfly, load, streams);
-  return { idleMiB, kibPerStream, kibPerProcess: await measures.processMemory(mayfly, racers, processes) };
+  return { idleKiB, kibPerStream, kibPerProcess: await measures.processMemory(mayfly, racers, processes) };
 }
 
 async function rates() {
@@ -116,7 +116,7 @@ printTable(
       `bare node:http2 ${bare.kibPerStream.toFixed(1)}`,
     ],
     [`process with a stream, ${processes} of them`, held.kibPerProcess.toFixed(1), ''],
-    ['mayfly at rest', whole(held.idleMiB * 1024), ''],
+    ['mayfly just started', whole(held.idleKiB), ''],
   ],
 );
 
