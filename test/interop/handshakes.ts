@@ -134,48 +134,37 @@ export async function opensslHandshake(mayfly: Mayfly): Promise<void> {
 }
 
 async function shakeWithOpenssl(directory: string, version: string): Promise<void> {
-  const port = await freePort();
   const files = ['-cert', 'svid.pem', '-key', 'key.pem', '-CAfile', 'bundle.pem', '-verify_return_error', version];
-  const server = spawn(
-    'openssl',
-    ['s_server', '-accept', `127.0.0.1:${port}`, ...files, '-Verify', '1', '-naccept', '1', '-rev', '-quiet'],
-    {
-      cwd: directory,
-      stdio: 'ignore',
-    },
-  );
+  const once = ['-accept', any, '-Verify', '1', '-naccept', '1', '-rev'];
+  const server = spawn('openssl', ['s_server', ...once, ...files], {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   try {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const client = spawn(
-      'openssl',
-      ['s_client', '-connect', `127.0.0.1:${port}`, ...files, '-x509_strict', '-quiet', '-no_ign_eof'],
-      {
-        cwd: directory,
-        stdio: ['pipe', 'pipe', 'pipe'],
-      },
-    );
-    let said = '';
-    client.stdout.on('data', (text: Buffer) => {
-      said += text.toString();
-      if (said.includes('olleh')) client.kill('SIGKILL');
-    });
-    client.stderr.on('data', (text: Buffer) => {
-      said += text.toString();
-    });
+    const [, address = ''] = await heard(server, /^ACCEPT (\S+)$/m);
+    const strict = ['-connect', address, '-x509_strict', '-quiet', '-no_ign_eof'];
+    const client = spawn('openssl', ['s_client', ...strict, ...files], { cwd: directory, stdio: 'pipe' });
     client.stdin.write('hello\n');
-    const late = setTimeout(() => client.kill('SIGKILL'), 5_000);
-    await new Promise((resolve) => client.once('exit', resolve));
-    clearTimeout(late);
-    holds(`openssl ${version} echoes: ${said.replace(/\s+/g, ' ')}`, said.includes('olleh'));
+    await heard(client, /olleh/).finally(() => client.kill('SIGKILL'));
   } finally {
     server.kill('SIGKILL');
   }
 }
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+/** Waits until a program says that; else tells what it said instead. */
+function heard(program: ChildProcess, what: RegExp): Promise<RegExpExecArray> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const give = (why: string): void => reject(new Error(`openssl ${why}: ${said.replace(/\s+/g, ' ')}`));
+    const late = setTimeout(() => give(`did not say ${what} within 5 s`), 5_000);
+    const hear = (text: Buffer): void => {
+      said += text.toString();
+      const found = what.exec(said);
+      if (found !== null) resolve(found);
+    };
+    program.stdout?.on('data', hear);
+    program.stderr?.on('data', hear);
+    program.once('close', () => give('ended'));
+    program.once('close', () => clearTimeout(late));
   });
+}
