@@ -7,10 +7,13 @@ import { IdentityError } from '../errors.ts';
 import type { TrustDomain } from './id.ts';
 import { isArray, isObject, type Json, type JsonObject, parseJson } from './json.ts';
 import { readJwtAuthority, readX509Authority, writeJwtAuthority, writePlainKey, writeX509Authority } from './jwk.ts';
+import type { JwsAlgorithm } from './jws-algorithms.ts';
 
 export interface JwtAuthority {
   readonly keyId: string;
   readonly publicKey: KeyObject;
+  /** The only one that the key is good for, where the document says so. */
+  readonly algorithm?: JwsAlgorithm;
 }
 
 export interface Bundle {

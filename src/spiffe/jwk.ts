@@ -6,6 +6,7 @@ import { keyOf } from '../x509/signature.ts';
 import { decodeBase64, decodeBase64Url } from './base64.ts';
 import type { JwtAuthority } from './bundle.ts';
 import { isArray, type JsonObject } from './json.ts';
+import { isJwsAlgorithm } from './jws-algorithms.ts';
 
 export type JwkReason = 'jwk-form' | 'jwk-private' | 'jwk-certificate' | 'jwk-certificate-key';
 
@@ -38,12 +39,16 @@ export function readX509Authority(jwk: JsonObject): [] | [Buffer] {
   return [certificate];
 }
 
-/** Nothing where there is no key ID, or where no JWT-SVID could be signed by a key of this kind. */
+/**
+ * Nothing where there is no key ID, or where no JWT-SVID could be signed by a key of this kind. Bundles leave `alg` out
+ * (section 4.2); a key that has one is good for that algorithm and no other (RFC 7517 section 4.4, R-JWT-1).
+ */
 export function readJwtAuthority(jwk: JsonObject): [] | [JwtAuthority] {
-  const { kid, kty } = jwk;
+  const { kid, kty, alg } = jwk;
   checkPublic(jwk);
   if (!isKnown(jwk) || kty === 'OKP' || typeof kid !== 'string' || kid === '') return [];
-  return [{ keyId: kid, publicKey: importJwk(jwk) }];
+  if (alg === undefined) return [{ keyId: kid, publicKey: importJwk(jwk) }];
+  return isJwsAlgorithm(alg) ? [{ keyId: kid, publicKey: importJwk(jwk), algorithm: alg }] : [];
 }
 
 /** The public members of each kind that is known, in the order of RFC 7638. */

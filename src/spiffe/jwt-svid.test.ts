@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { CompactSign, decodeProtectedHeader, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { IdentityError } from '../errors.ts';
-import type { JwtAuthority } from './bundle.ts';
-import { SpiffeId, type TrustDomain } from './id.ts';
+import { type JwtAuthority, parseJwks } from './bundle.ts';
+import { SpiffeId, TrustDomain } from './id.ts';
 import {
   type JwtSvidClaims,
   type JwtSvidReason,
@@ -194,6 +194,22 @@ describe('the header of a JWT-SVID', () => {
       expectRefused('key-unfit', withHeader({ alg, kid }));
     }
     expectRefused('signature', withHeader({ alg: 'PS256', kid: 'rsa' }), withHeader({ alg: 'RS512', kid: 'rsa' }));
+  });
+
+  it('JT-06 SE-16 has the one algorithm that the key record names, if it names one (R-JWT-1)', async () => {
+    const text = await new SignJWT({ aud: 'reports' })
+      .setSubject(id)
+      .setExpirationTime(now + 300)
+      .setProtectedHeader({ alg: 'RS256', kid: 'rsa' })
+      .sign(pairs.rsa.privateKey);
+    const jwk = { ...pairs.rsa.publicKey.export({ format: 'jwk' }), kid: 'rsa' };
+    const known = (alg?: unknown) =>
+      parseJwks(TrustDomain.parse('a.example'), JSON.stringify({ keys: [{ ...jwk, alg }] }));
+    const against = (alg?: unknown) => () => verifyJwtSvid(text, 'reports', () => known(alg), at);
+    expect(against()().id).toBe(id);
+    expect(against('RS256')().id).toBe(id);
+    expect(against('PS256')).toThrow(expect.objectContaining({ reason: 'key-unfit' }));
+    for (const alg of ['HS256', 'none', 'RSA-OAEP', 256, '']) expect(known(alg), String(alg)).toEqual([]);
   });
 
   it('JT-09 has the type JWT or JOSE, or none', () => {

@@ -3,7 +3,7 @@ import { IdentityError } from '../errors.ts';
 import type { JwtAuthority } from './bundle.ts';
 import { SpiffeId, type TrustDomain } from './id.ts';
 import { fits, type JwsAlgorithm, signatureCharacters, signatureHolds } from './jws-algorithms.ts';
-import { type JwtSvid, readToken, refuseToken } from './jwt-token.ts';
+import { type Jws, type JwtSvid, readToken, refuseToken } from './jwt-token.ts';
 
 export type { JwtSvid, JwtSvidReason } from './jwt-token.ts';
 
@@ -29,10 +29,8 @@ export function verifyJwtSvid(
   leewaySeconds = 0,
 ): JwtSvid {
   if (!(leewaySeconds >= 0 && leewaySeconds <= longestLeewaySeconds)) throw new TypeError('leeway is 0 to 60 seconds');
-  const { svid, algorithm, signed, signature } = readToken(token);
-  const key = keyOf(svid, keys);
-  if (!fits(algorithm, key)) throw refuseToken('key-unfit');
-  if (!signatureHolds(algorithm, key, signed, signature)) throw refuseToken('signature');
+  const { svid, jws } = readToken(token);
+  checkSignature(jws, keyOf(svid, keys));
   checkTime(svid, at, leewaySeconds * 1000);
   if (!svid.audience.includes(audience)) throw refuseToken('audience');
   return svid;
@@ -41,13 +39,20 @@ export function verifyJwtSvid(
 function keyOf(
   { id, keyId }: JwtSvid,
   keys: (trustDomain: TrustDomain) => readonly JwtAuthority[] | undefined,
-): JwtAuthority['publicKey'] {
+): JwtAuthority {
   if (keyId === undefined) throw refuseToken('header-kid');
   const authorities = keys(SpiffeId.trustDomain(id));
   if (authorities === undefined) throw refuseToken('unknown-trust-domain');
   const authority = authorities.find((one) => one.keyId === keyId);
   if (authority === undefined) throw refuseToken('unknown-key');
-  return authority.publicKey;
+  return authority;
+}
+
+/** The key says what it is good for, the token only what it claims to be (R-JWT-1). */
+export function checkSignature({ algorithm, signed, signature }: Jws, authority: JwtAuthority): void {
+  const { publicKey, algorithm: only = algorithm } = authority;
+  if (only !== algorithm || !fits(algorithm, publicKey)) throw refuseToken('key-unfit');
+  if (!signatureHolds(algorithm, publicKey, signed, signature)) throw refuseToken('signature');
 }
 
 /** RFC 7519 section 4.1.4: at `exp` it is over. */

@@ -43,24 +43,36 @@ const longestToken = 16 * 1024;
 /** The end of the year 9999. */
 const lastSecond = 253_402_300_799;
 
-export interface JwtToken {
-  readonly svid: JwtSvid;
+/** The token as a JSON Web Signature, whatever it carries. */
+export interface Jws {
   readonly algorithm: JwsAlgorithm;
+  readonly keyId: string | undefined;
+  readonly payload: Buffer;
   readonly signed: Buffer;
   readonly signature: Buffer;
 }
 
+export interface JwtToken {
+  readonly svid: JwtSvid;
+  readonly jws: Jws;
+}
+
 /** Checks run in the order of the standard; the first that fails ends it. */
 export function readToken(token: string): JwtToken {
+  const jws = readJws(token);
+  return { svid: { ...readClaims(readObject(jws.payload)), token, keyId: jws.keyId }, jws };
+}
+
+/** Compact serialization alone (RFC 7515 section 7.1), and a header without anything that we would have to obey. */
+export function readJws(token: string): Jws {
   if (token.length > longestToken) throw refuseToken('token-too-large');
   const [header, payload, signature, ...more] = token.split('.');
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) {
     throw refuseToken('token-form');
   }
-  const { algorithm, keyId } = readHeader(readObject(header));
-  const svid = { ...readClaims(readObject(payload)), token, keyId };
   const signed = Buffer.from(token.slice(0, header.length + 1 + payload.length), 'latin1');
-  return { svid, algorithm, signed, signature: readPart(signature) };
+  const fields = readHeader(readObject(readPart(header)));
+  return { ...fields, payload: readPart(payload), signed, signature: readPart(signature) };
 }
 
 function readPart(text: string): Buffer {
@@ -69,8 +81,7 @@ function readPart(text: string): Buffer {
   return bytes;
 }
 
-function readObject(part: string): JsonObject {
-  const bytes = readPart(part);
+function readObject(bytes: Buffer): JsonObject {
   try {
     const value = parseJson(bytes);
     if (isObject(value)) return value;
