@@ -18,15 +18,9 @@ import {
   readLinkBelow,
   sameFile,
 } from './kernel.ts';
+import { findIdLines, type ProcessIds, parseIds, parseStartTime } from './proc-text.ts';
 
 export type Sameness = 'same' | 'gone' | 'changed';
-
-/** The ids of a running process, from /proc/PID/status: effective ones first, as the kernel uses them. */
-export interface ProcessIds {
-  readonly uid: number;
-  readonly gid: number;
-  readonly supplementaryGids: readonly number[];
-}
 
 /** One running process, pinned by a pidfd: its pid cannot be another's while this is alive. */
 export class PeerProcess {
@@ -194,38 +188,14 @@ const gone = (): IdentityError => new IdentityError('permission-denied', 'no ide
 /** /proc/PID/status is some 1.4 KiB; a process with the most groups (65536) passes this and is refused as doubt. */
 const text = Buffer.alloc(64 * 1024);
 
-/** The bytes of the lines Uid, Gid and Groups, in the shared buffer: compare or copy before the next read. */
-function readIdLines(status: number): Buffer {
-  const length = readSync(status, text, 0, text.length, 0);
-  const start = text.indexOf('\nUid:');
-  const groups = text.indexOf('\nGroups:', start);
-  const end = text.indexOf('\n', groups + 1);
-  if (start < 0 || groups < 0 || end < 0 || end > length) throw gone();
-  return text.subarray(start, end);
-}
+/** In the shared buffer: compare or copy before the next read. */
+const readIdLines = (status: number): Buffer =>
+  findIdLines(text.subarray(0, readSync(status, text, 0, text.length, 0)));
 
-/** Columns are real, effective, saved, file system: the effective one decides, as in SPIRE. */
-function parseIds(lines: Buffer): ProcessIds {
-  const fields = new Map(
-    lines
-      .toString('latin1')
-      .trim()
-      .split('\n')
-      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]),
-  );
-  const numbers = (name: string): number[] => (fields.get(name) ?? '').split(/\s+/).filter(Boolean).map(Number);
-  const [uid, gid] = [numbers('Uid')[1], numbers('Gid')[1]];
-  if (uid === undefined || gid === undefined) throw gone();
-  return { uid, gid, supplementaryGids: numbers('Groups') };
-}
-
-/** Field 22, counted after the last ')': the command's name before it is the process's own fiction. */
 function startTimeOf(directory: number): bigint {
   const fd = openBelow(directory, 'stat');
   try {
-    const length = readSync(fd, text, 0, 4096, 0);
-    const fields = text.toString('latin1', text.lastIndexOf(')', length) + 2, length).split(' ');
-    return BigInt(fields[19] ?? '');
+    return parseStartTime(text.subarray(0, readSync(fd, text, 0, 4096, 0)));
   } finally {
     closeSync(fd);
   }
