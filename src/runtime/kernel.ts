@@ -65,7 +65,9 @@ const pollfd = Buffer.alloc(8);
 export function isAlive(pidfd: number): boolean {
   pollfd.writeInt32LE(pidfd, 0);
   pollfd.writeInt32LE(POLLIN, 4);
-  return poll(pollfd, 1, 0) === 0;
+  const ready = poll(pollfd, 1, 0);
+  // A signal may have come in between (a profiler's, say): that is no answer. Two in a row are doubt.
+  return ready < 0 ? poll(pollfd, 1, 0) === 0 : ready === 0;
 }
 
 /** A handle on /proc/PID: it answers ENOENT or ESRCH once that very process is gone. */
