@@ -21,10 +21,10 @@ export type TlsClientOptions = Required<
  */
 export const tlsClientOptions = (source: X509Source, authorize: Authorize): TlsClientOptions => ({
   secureContext: liveSecureContext(source),
-  checkServerIdentity: (_host, certificate) => {
+  checkServerIdentity(this: unknown, _host, certificate) {
     try {
       // Node passes the detailed form (onConnectSecure); its type here says less.
-      admit(peerChain(certificate as Parameters<typeof peerChain>[0]), source, authorize);
+      admit(peerChain(certificate as Parameters<typeof peerChain>[0]), source, authorize, this);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new IdentityError('permission-denied', 'The peer was refused.');

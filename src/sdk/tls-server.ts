@@ -43,7 +43,7 @@ function attach<S extends Server>(server: S, source: X509Source, authorize: Auth
   const presented = presentedChains(server);
   guard(server, (socket) => {
     const admission = { chain: presented(socket), at: source.clock.now() };
-    admit(admission.chain, source, authorize);
+    admit(admission.chain, source, authorize, socket);
     peers.set(socket, admission);
     socket.once('close', () => peers.delete(socket));
   });
