@@ -57,7 +57,8 @@ describe('diskKeyStore', () => {
     expect(refused.code).toBe('failed-precondition');
     expect(refused.message).toContain('chmod 0600');
     const open = fresh();
-    mkdirSync(open, { mode: 0o755 });
+    mkdirSync(open);
+    chmodSync(open, 0o755);
     expect(() => diskKeyStore(open)).toThrow('chmod 0700');
   });
 

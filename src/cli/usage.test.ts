@@ -99,7 +99,8 @@ describe('a socket where nobody answers', () => {
   it.skipIf(process.getuid?.() !== 0)("that is another's: says whose", async () => {
     chmodSync(directory, 0o755);
     const home = join(directory, 'closed');
-    mkdirSync(home, { mode: 0o755 });
+    mkdirSync(home);
+    chmodSync(home, 0o755);
     const path = join(home, 'admin.sock');
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(path, resolve));

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 export const launcher = fileURLToPath(new URL('../../mayfly', import.meta.url));
+/** With a user id as its first argument, the same for that user. */
+export const commandAsUser = fileURLToPath(new URL('command-as-user.ts', import.meta.url));
 
 export interface Ended {
   readonly out: string;
@@ -19,9 +21,9 @@ interface Surroundings {
 /** Runs the real launcher as a person would, with nothing of this process's environment but the path. */
 export function mayfly(words: readonly string[], surroundings: Surroundings = {}): Promise<Ended> {
   const { env = {}, input = '', uid, cwd } = surroundings;
-  const child = spawn(launcher, words, {
+  const [program, ...before] = uid === undefined ? [launcher] : [process.execPath, commandAsUser, `${uid}`];
+  const child = spawn(program, [...before, ...words], {
     env: { PATH: '/usr/bin:/bin', ...env },
-    ...(uid === undefined ? {} : { uid, gid: uid }),
     ...(cwd === undefined ? {} : { cwd }),
   });
   return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@
  * orders.
  */
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { become } from './become.ts';
+import { become } from '../fakes/become.ts';
 
 export type Order =
   | {

@@ -20,7 +20,7 @@ import {
   tlsServerOptions,
   X509Source,
 } from '../../src/sdk/sdk.ts';
-import { become } from '../integration/become.ts';
+import { become } from '../fakes/become.ts';
 
 const [, , uid = '', story = '', address = '', trustDomain = '', seconds = '0'] = process.argv;
 const [host = '127.0.0.1', port = '0'] = address.split(/:(?=\d+$)/);

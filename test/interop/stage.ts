@@ -1,8 +1,9 @@
 /** One issuer with short lives, its people and entries made by the real command line, and who plays which part. */
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { commandAsUser } from '../fakes/command-line.ts';
 import { type Mayfly, type Outcome, run } from '../integration/fixture.ts';
-import { goProgram, ownCli, pyProbe, python, sdkEcho } from './tools.ts';
+import { goProgram, pyProbe, python, sdkEcho } from './tools.ts';
 
 export const trustDomain = 'example.org';
 export const id = (name: string): string => `spiffe://${trustDomain}/${name}`;
@@ -90,13 +91,13 @@ export const go = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line
 export const generic = (mayfly: Mayfly, ...args: string[]): Promise<unknown[]> =>
   judged<unknown>(mayfly, goProgram('generic'), args, users.stranger);
 export const py = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
-  judged(mayfly, python, [pyProbe, `${uid}`, ...args]);
+  judged(mayfly, python, [pyProbe, ...args], uid);
 export const node = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
   judged(mayfly, process.execPath, [sdkEcho, `${uid}`, ...args]);
 
 /** The real command line, run by one of the users; what it printed. */
 export async function cli(mayfly: Mayfly, uid: number, ...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await act(mayfly, process.execPath, [ownCli, `${uid}`, ...args]);
+  const { status, stdout, stderr } = await act(mayfly, process.execPath, [commandAsUser, `${uid}`, ...args]);
   if (status !== 0) throw new Error(`mayfly ${args.join(' ')}: ${stderr.trim()}`);
   return stdout;
 }

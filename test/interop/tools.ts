@@ -1,17 +1,7 @@
 /** Builds the judges where they are missing or older than their source, and says precisely what is not installed. */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  globSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from '../integration/fixture.ts';
 
@@ -20,46 +10,51 @@ const goDirectory = join(here, 'go');
 const pyDirectory = join(here, 'py');
 const venv = join(pyDirectory, 'venv');
 
-/** Where every user can run them, wherever this checkout lies. */
+/** Where every user can run the judges, wherever this checkout lies. */
 const published = mkdtempSync(join(tmpdir(), 'mayfly-judges-'));
 chmodSync(published, 0o755);
 process.once('exit', () => rmSync(published, { recursive: true, force: true }));
 
-export const goProgram = (name: string): string => join(published, name);
-export const ownCli = join(here, 'cli.ts');
+export const goProgram = (name: string): string => join(published, 'bin', name);
 export const sdkEcho = join(here, 'sdk-echo.ts');
-export const pyProbe = join(pyDirectory, 'probe.py');
-export const python = join(venv, 'bin', 'python');
+export const pyProbe = join(published, 'probe.py');
+export const python = join(published, 'venv', 'bin', 'python');
 
 const minutes = 60_000;
 
 export async function buildGo(): Promise<void> {
-  const sources = globSync(['go.*', 'cmd/*/*.go'], { cwd: goDirectory }).map((file) => join(goDirectory, file));
-  const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
-  const programs = goPrograms.map(built);
-  if (programs.every((program) => existsSync(program) && statSync(program).mtimeMs > newest)) return publish();
-  const env = { ...process.env, GOFLAGS: '-buildvcs=false -mod=readonly' };
-  const compiled = await run('go', ['build', '-o', 'bin/', './cmd/...'], {
-    cwd: goDirectory,
-    env,
-    timeout: 5 * minutes,
-  });
-  if (compiled.status !== 0) throw new Error(`go build failed: ${compiled.stderr.trim() || 'is Go 1.26 installed?'}`);
-  publish();
+  await compileGo();
+  await publish(join(goDirectory, 'bin'));
 }
 
-const goPrograms = ['spiffe', 'generic', 'lint', 'server'];
-const built = (name: string): string => join(goDirectory, 'bin', name);
+export async function buildPython(): Promise<void> {
+  await installPython();
+  await publish(venv);
+  await publish(join(pyDirectory, 'probe.py'));
+}
 
-function publish(): void {
-  for (const name of goPrograms) {
-    copyFileSync(built(name), goProgram(name));
-    chmodSync(goProgram(name), 0o755);
+async function publish(path: string): Promise<void> {
+  for (const [command, ...args] of [
+    ['cp', '-a', path, published],
+    ['chmod', '-R', 'a+rX', join(published, basename(path))],
+  ] as const) {
+    const { status, stderr } = await run(command, args);
+    if (status !== 0) throw new Error(stderr.trim());
   }
 }
 
-/** A system Python first: one under a home directory cannot be read by the users that the judge becomes. */
-export async function buildPython(): Promise<void> {
+async function compileGo(): Promise<void> {
+  const sources = globSync(['go.*', 'cmd/*/*.go'], { cwd: goDirectory }).map((file) => join(goDirectory, file));
+  const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
+  const programs = ['spiffe', 'generic', 'lint', 'server'].map((name) => join(goDirectory, 'bin', name));
+  if (programs.every((program) => existsSync(program) && statSync(program).mtimeMs > newest)) return;
+  const env = { ...process.env, GOFLAGS: '-buildvcs=false -mod=readonly' };
+  const built = await run('go', ['build', '-o', 'bin/', './cmd/...'], { cwd: goDirectory, env, timeout: 5 * minutes });
+  if (built.status !== 0) throw new Error(`go build failed: ${built.stderr.trim() || 'is Go 1.26 installed?'}`);
+}
+
+/** A system Python first: one under a home directory cannot be run by other users. */
+async function installPython(): Promise<void> {
   const wanted = readFileSync(join(pyDirectory, 'requirements.txt'), 'utf8');
   const stamp = join(venv, 'requirements.txt');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
@@ -76,7 +71,7 @@ export async function buildPython(): Promise<void> {
 async function install(wanted: string, stamp: string): Promise<void> {
   const requirements = join(pyDirectory, 'requirements.txt');
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '-r', requirements];
-  const installed = await run(python, pip, { timeout: 5 * minutes });
+  const installed = await run(join(venv, 'bin', 'python'), pip, { timeout: 5 * minutes });
   if (installed.status !== 0) throw new Error(`pip install: ${installed.stderr.trim().split('\n').at(-1)}`);
   writeFileSync(stamp, wanted);
 }

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import http2 from 'node:http2';
 import net from 'node:net';
-import { become } from '../become.ts';
+import { become } from '../../fakes/become.ts';
 
 const [, , socketPath = '', uid = ''] = process.argv;
 become(Number(uid));

@@ -1,7 +1,6 @@
 """The py-spiffe judge: what a Python workload does with the Workload API, each story as one subcommand.
 
-Once it is loaded it becomes the user in its first argument. The endpoint comes from SPIFFE_ENDPOINT_SOCKET. Each line on
-standard output is one JSON object.
+The endpoint comes from SPIFFE_ENDPOINT_SOCKET. Each line on standard output is one JSON object.
 """
 
 import json
@@ -19,12 +18,6 @@ PATIENCE = 20
 
 def say(**fields):
     print(json.dumps(fields), flush=True)
-
-
-def become(uid):
-    os.setgroups([])
-    os.setgid(uid)
-    os.setuid(uid)
 
 
 def x509_source():
@@ -143,7 +136,6 @@ STORIES = {
 }
 
 if __name__ == '__main__':
-    if len(sys.argv) < 3 or sys.argv[2] not in STORIES:
-        raise SystemExit(f'usage: probe.py UID {"|".join(STORIES)}')
-    become(int(sys.argv[1]))
-    STORIES[sys.argv[2]](*sys.argv[3:])
+    if len(sys.argv) < 2 or sys.argv[1] not in STORIES:
+        raise SystemExit(f'usage: probe.py {"|".join(STORIES)}')
+    STORIES[sys.argv[1]](*sys.argv[2:])
