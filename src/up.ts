@@ -9,9 +9,12 @@ import { type Ledger, openLedger, RefusalCounter, verifyLedger } from './ledger/
 import { openRegistry, type Registry } from './registry/registry.ts';
 import { systemClock as clock } from './runtime/clock.ts';
 import { openDataDirectory } from './runtime/data-directory.ts';
+import { environment } from './runtime/environment.ts';
+import { enableFailpoints, failpoint } from './runtime/failpoint.ts';
 import { protectMemory } from './runtime/kernel.ts';
 import { createLog, type Log } from './runtime/log.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
+import { inspectProcess } from './runtime/peer.ts';
 import { systemRandom as random } from './runtime/random.ts';
 import { endRequested, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
@@ -39,12 +42,14 @@ interface Rooms {
 /** Runs until SIGTERM or SIGINT; what was opened is closed in the opposite order, whatever happens. */
 export async function up(config: Config): Promise<void> {
   const trustDomain = requireTrustDomain(config);
+  const failpoints = enableFailpoints(environment.failpoints()) || undefined;
   const requested = endRequested();
   using _alive = stayAlive();
   protectMemory();
   const ending = { reason: 'failed to start' };
   await using closing = new AsyncDisposableStack();
-  const rooms = await openRooms(config, trustDomain, ending, closing);
+  const rooms = await openRooms({ config, trustDomain, failpoints }, ending, closing);
+  failpoint('up.rooms-open');
   const agent = await startAgent({ socket: config.socket, clock, random, ...rooms });
   closing.defer(() => agent.stop());
   const server = await serveOperators(rooms, agent);
@@ -52,20 +57,22 @@ export async function up(config: Config): Promise<void> {
   const problems = watchProblems(rooms);
   await serveStatus(rooms, agent, problems, closing);
   terminal.out(greeting(rooms, agent, server));
+  failpoint('up.serving');
   ending.reason = await Promise.race([requested, rooms.ledger.failed.then(() => 'the ledger failed')]);
   rooms.log.info({ reason: ending.reason }, 'stopping');
+  failpoint('up.stopping');
   if (ending.reason === 'the ledger failed') throw await rooms.ledger.failed;
 }
 
 async function openRooms(
-  config: Config,
-  trustDomain: TrustDomain,
+  { config, trustDomain, failpoints }: Pick<Rooms, 'config' | 'trustDomain'> & { failpoints: true | undefined },
   ending: { readonly reason: string },
   closing: AsyncDisposableStack,
 ): Promise<Rooms> {
   const log = createLog(config.log_level);
   const data = openDataDirectory(config.data_dir, random);
   closing.defer(() => data.release());
+  failpoint('data.opened');
 
   const directory = join(data.path, 'ledger');
   const segmentBytes = config.ledger_segment_bytes;
@@ -85,7 +92,9 @@ async function openRooms(
   closing.defer(() => registry.close());
   registry.onChange(() => data.remember(registry.version));
   const registryVersion = registry.version;
-  await ledger.append({ kind: 'mayfly.started', version, trustDomain, pid: process.pid, registryVersion });
+  const started = { version, trustDomain, pid: process.pid, registryVersion, failpoints };
+  await ledger.append({ kind: 'mayfly.started', ...started });
+  failpoint('up.started-recorded');
   closing.defer(() => recordEnd(ledger, ending, log));
 
   const authority = await openAuthority({
@@ -114,6 +123,7 @@ async function openRooms(
 async function recordEnd(ledger: Ledger, { reason }: { readonly reason: string }, log: Log): Promise<void> {
   await ledger
     .append({ kind: 'mayfly.stopped', reason })
+    .then(() => failpoint('up.end-recorded'))
     .catch((err) => log.error({ err }, 'the end is not on record'));
 }
 
@@ -168,8 +178,19 @@ const greeting = ({ config, trustDomain, registry }: Rooms, agent: Agent, server
     socket: agent.socket,
     closed: closedDirectory(agent.socket),
     adminSocket: server.socket,
+    seesOthers: seesOtherUsers(),
     people: registry.people().length,
   });
+
+/** Process 1 is root's, or in a container whoever the container is for: then there are no others. */
+function seesOtherUsers(): boolean {
+  try {
+    inspectProcess(1).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function requireTrustDomain(config: Config): TrustDomain {
   if (config.trust_domain !== undefined) return config.trust_domain;

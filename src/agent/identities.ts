@@ -6,6 +6,7 @@ import { attestWorkload, type WorkloadAttestor } from '../attest/attest.ts';
 import { IdentityError } from '../errors.ts';
 import type { RefusalCounter } from '../ledger/ledger.ts';
 import type { Registry, RegistryChange } from '../registry/registry.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { PeerProcess, Peers } from '../runtime/peer.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import { audienceAllowed, type Entry, matches } from '../spiffe/entry.ts';
@@ -75,6 +76,7 @@ export class Identities {
     refusals.ended(process.pid, process.startTime);
     if (instance.granted === '') return;
     peers.release(process);
+    failpoint('agent.instance-ended');
     // Nothing waits for this record; a ledger that cannot take it says so by itself.
     ledger.append({ kind: 'instance.ended', instance: instance.id, pid: process.pid, reason }).catch(() => undefined);
   }
@@ -138,9 +140,11 @@ export class Identities {
 
   async #entitled(instance: Instance): Promise<readonly Entry[]> {
     const { selectors } = await this.#attested(instance);
+    failpoint('agent.attested');
     const entries = this.#parts.registry.entitled(selectors, this.#parts.clock.now());
     if (entries.length === 0) throw this.#refused(instance, 'no-entry');
     const decision = entries.map(({ id, revision }) => `${id}:${revision}`).join();
+    failpoint('agent.entitled');
     if (instance.granted !== decision) await this.#grant(instance, decision, entries, selectors);
     return entries;
   }
@@ -173,6 +177,7 @@ export class Identities {
       selectors: [...selectors],
       entries: entries.map(({ id, revision, spiffeId, owner }) => ({ id, revision, spiffeId, owner })),
     });
+    failpoint('agent.granted-recorded');
     if (instance.granted === '') instance.process.retain();
     instance.granted = decision;
   }

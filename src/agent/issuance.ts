@@ -2,6 +2,7 @@
 import type { Authority } from '../authority/authority.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Entry } from '../spiffe/entry.ts';
@@ -51,6 +52,7 @@ export class Issuance {
     const known = instance.token(key, entry, clock.now());
     if (known !== undefined) return known;
     const { token, jti, issuedAt, expiresAt, authorityId } = await authority.issueJwtSvid(entry, audience);
+    failpoint('agent.jwt-signed');
     await ledger.append({
       kind: 'jwt-svid.issued',
       ...subjectOf(instance),
@@ -60,8 +62,10 @@ export class Issuance {
       expiresAt,
       authority: authorityId,
     });
+    failpoint('agent.jwt-recorded');
     metrics.issued.inc({ type: 'jwt' });
     instance.keepToken(key, { entry, token, reuseUntil: issuedAt + (expiresAt - issuedAt) / 2 });
+    failpoint('agent.jwt-held');
     return token;
   }
 
@@ -73,12 +77,14 @@ export class Issuance {
       return { ...held, renewAt: now + retryMs };
     });
     instance.x509.set(entry.id, svid);
+    failpoint('agent.x509-held');
     return svid;
   }
 
   async #issue(instance: Instance, entry: Entry): Promise<HeldX509Svid> {
     const { ledger, metrics, random } = this.#parts;
     const { key, issued } = await this.#spares.take(entry);
+    failpoint('agent.x509-signed');
     const { chain, serial, notBefore, notAfter, issuedAt, authorityId } = issued;
     await ledger.append({
       kind: 'x509-svid.issued',
@@ -89,6 +95,7 @@ export class Issuance {
       notAfter,
       authority: authorityId,
     });
+    failpoint('agent.x509-recorded');
     metrics.issued.inc({ type: 'x509' });
     const renewAt = renewalOf(entry, issuedAt, notAfter, random.fraction());
     return { entry, chain, privateKey: key.privateKey, serial, notAfter, renewAt };

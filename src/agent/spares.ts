@@ -4,6 +4,7 @@
  */
 import type { Authority, IssuedX509Svid } from '../authority/authority.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { type LeafKey, newLeafKey } from '../runtime/leaf-key.ts';
 import type { Entry } from '../spiffe/entry.ts';
 
@@ -56,6 +57,7 @@ export class Spares {
   async #prepare(entry: Entry): Promise<void> {
     const signed = await this.#sign(entry).catch(() => undefined);
     if (signed === undefined) return;
+    failpoint('agent.spare-signed');
     this.#spares.set(entry.id, { ...signed, revision: entry.revision });
     if (this.#spares.size > spareLimit) this.#spares.delete(this.#spares.keys().next().value ?? '');
   }

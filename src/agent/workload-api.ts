@@ -3,6 +3,7 @@ import { assertSame } from '../attest/attest.ts';
 import { IdentityError } from '../errors.ts';
 import type { SpiffeWorkloadAPIService } from '../gen/workload.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { Call, Handlers } from '../runtime/grpc-server.ts';
 import type { Peer } from '../runtime/peer.ts';
 import { Wake } from '../runtime/watch.ts';
@@ -49,6 +50,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
       const only = request.spiffeId === '' ? undefined : SpiffeId.parseWorkload(request.spiffeId);
       const views = await identities.jwt(identities.instance(call.peer.process), audience, only);
       assertSame(call.peer.process);
+      failpoint('agent.before-jwt-answer');
       return encodeJwt(views);
     },
 
@@ -91,7 +93,9 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
         const update = await look(instance);
         if (call.signal.aborted) return;
         assertSame(instance.process);
+        failpoint('agent.before-message');
         if (update.version !== sent) yield update.message();
+        failpoint('agent.after-message');
         sent = update.version;
         await pause(clock, gapMs, call.signal);
         await rung(clock, bell, update.dueAt, call.signal);

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import {
   ensurePrivateDirectory,
   readPrivateFile,
@@ -23,6 +24,7 @@ export function diskKeyStore(directory: string): KeyStore {
   return {
     create: async (name, keyType) => {
       const key = (await generateKey(keyType)).export({ format: 'der', type: 'pkcs8' });
+      failpoint('key.generated');
       writeFileAtomic(pathOf(name), textOf(key));
       return signerOfPkcs8(key);
     },
@@ -73,6 +75,7 @@ function signerOf(path: string, text: string): Signer {
 function remove(directory: string, path: string): void {
   try {
     rmSync(path, { force: true });
+    failpoint('key.removed');
     syncDirectory(directory);
   } catch (error) {
     throw storageError(error, `cannot delete ${path}`);

@@ -1,6 +1,7 @@
 /** JWT-SVIDs, in the same two steps as X509-SVIDs: `sign` takes only what `prepare` made here, once. */
 import { createPublicKey } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { Random } from '../runtime/random.ts';
 import { joseAlgorithm, type Signer } from '../runtime/signer.ts';
 import type { JwtAuthority } from '../spiffe/bundle.ts';
@@ -80,8 +81,10 @@ export class JwtIssuer {
   async sign(prepared: PreparedJwtSvid): Promise<IssuedJwtSvid> {
     if (!this.#prepared.delete(prepared)) throw new TypeError('only what was prepared here is signed, and only once');
     const { claims, input, issuedAt } = prepared;
+    failpoint('issue.jwt-prepared');
     const signature = await this.#authority.signer.sign(Buffer.from(input, 'latin1'), 'jose');
     const token = `${input}.${signature.toString('base64url')}`;
+    failpoint('issue.jwt-signed');
     this.#sampling.check(() => this.#check(token, claims, issuedAt));
     return { token, jti: claims.jti, issuedAt, expiresAt: claims.exp * 1000, authorityId: this.id };
   }

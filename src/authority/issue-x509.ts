@@ -2,6 +2,7 @@
  * X509-SVIDs in two steps: `prepare` checks everything and writes what will be signed, from the entry and nothing else
  * (law 8); `sign` takes only what `prepare` made here, once.
  */
+import { failpoint } from '../runtime/failpoint.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Signer } from '../runtime/signer.ts';
 import type { Entry } from '../spiffe/entry.ts';
@@ -89,7 +90,9 @@ export class X509Issuer {
   async sign(prepared: PreparedX509Svid): Promise<IssuedX509Svid> {
     if (!this.#prepared.delete(prepared)) throw new TypeError('only what was prepared here is signed, and only once');
     const { leaf, tbs, issuedAt } = prepared;
+    failpoint('issue.x509-prepared');
     const chain = this.#template.certificate(tbs, await this.#authority.signer.sign(tbs, 'der'));
+    failpoint('issue.x509-signed');
     this.#sampling.check(() => this.#check(chain, leaf, issuedAt));
     const { notBefore, notAfter } = leaf;
     return { chain, serial: serialText(leaf.serial), notBefore, notAfter, issuedAt, authorityId: this.id };

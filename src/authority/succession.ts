@@ -5,6 +5,7 @@
 import { createPublicKey } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { Random } from '../runtime/random.ts';
 import type { KeyType, Signer } from '../runtime/signer.ts';
 import { Watch } from '../runtime/watch.ts';
@@ -95,7 +96,9 @@ export class Succession {
     const { journal, keyStore } = this.#parts;
     if (journal.content.discarded.length === 0) return;
     for (const key of journal.content.discarded) await keyStore.delete(nameOf(key));
+    failpoint('authority.key-deleted');
     journal.write({ discarded: [] });
+    failpoint('authority.cleaned');
   }
 
   async #prepare(kind: AuthorityKind): Promise<void> {
@@ -103,14 +106,18 @@ export class Succession {
     const planned = this.#plan(kind);
     const signer = await this.#makeKey(planned);
     const record = await this.#describe(planned, signer);
+    failpoint('authority.described');
     await this.#record('prepared', record);
+    failpoint('authority.prepared-recorded');
     journal.write({
       sequence: this.#nextSequence(),
       planned: journal.content.planned.filter(({ id }) => id !== planned.id),
       authorities: [...journal.content.authorities, record],
     });
+    failpoint('authority.prepared-journaled');
     this.#signers.set(record.id, signer);
     this.#publish();
+    failpoint('authority.published');
   }
 
   /** A key that was planned before a crash is made now, or found made: there is never a second one. */
@@ -119,7 +126,9 @@ export class Succession {
     const known = journal.content.planned.find((planned) => planned.kind === kind);
     if (known !== undefined) return known;
     const planned = { id: random.bytes(idBytes).toString('hex'), kind, keyType: keyTypes[kind] };
+    failpoint('authority.plan');
     journal.write({ planned: [...journal.content.planned, planned] });
+    failpoint('authority.planned');
     return planned;
   }
 
@@ -133,6 +142,7 @@ export class Succession {
     });
     if (found !== undefined) return found;
     const signer = await keyStore.create(name, planned.keyType);
+    failpoint('authority.key-made');
     await proveKey(signer, undefined, 'the key that was just made');
     return signer;
   }
@@ -163,18 +173,24 @@ export class Succession {
       return id === record.id && publicKey.equals(record.publicKey);
     });
     if (!published) throw new IdentityError('data-loss', `${journal.path} was replaced while mayfly ran: start again`);
+    failpoint('authority.reread');
     const previous = ofKind(this.authorities, record.kind).find(({ state }) => state === 'active');
     await this.#record('activated', record);
+    failpoint('authority.activated-recorded');
     if (previous !== undefined) await this.#record('retired', previous, 'succeeded');
     journal.write({ authorities: apply(this.authorities, { do: 'activate', id: record.id }, clock.now()) });
+    failpoint('authority.activated-journaled');
     if (previous !== undefined) this.#signers.delete(previous.id);
     this.#setIssuer(record);
+    failpoint('authority.active');
   }
 
   async #retire(record: AuthorityRecord, reason: 'expired' | 'key-missing'): Promise<void> {
     const { journal, clock } = this.#parts;
     await this.#record('retired', record, reason);
+    failpoint('authority.retired-recorded');
     journal.write({ authorities: apply(this.authorities, { do: 'retire', id: record.id }, clock.now()) });
+    failpoint('authority.retired-journaled');
     this.#signers.delete(record.id);
     this.active.set({ ...this.active.value, [record.kind]: undefined });
   }
@@ -183,13 +199,16 @@ export class Succession {
     const { journal, clock } = this.#parts;
     const { id, kind } = record;
     await this.#record('removed', record, reason);
+    failpoint('authority.removed-recorded');
     journal.write({
       sequence: this.#nextSequence(),
       authorities: apply(this.authorities, { do: 'forget', id }, clock.now()),
       discarded: [...journal.content.discarded, { id, kind }],
     });
+    failpoint('authority.removed-journaled');
     this.#signers.delete(id);
     this.#publish();
+    failpoint('authority.removed-published');
     await this.clean();
   }
 

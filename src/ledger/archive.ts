@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { storageError } from '../runtime/files.ts';
 import type { ArchivedEvent } from './anchor.ts';
 import { Chain } from './chain.ts';
@@ -33,6 +34,7 @@ export async function archiveSegments(
     if (segment.number >= parts.growing || (await lastWrittenAt(segment)) >= before) break;
     const event = await describe(segment, parts, destination);
     await parts.append(event);
+    failpoint('ledger.archive-recorded');
     await (destination === undefined ? removeFile(segment.path) : moveFile(segment.path, destination));
     done.segments++;
     done.records += event.lastSeq - event.firstSeq + 1;

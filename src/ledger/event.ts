@@ -66,6 +66,8 @@ export type LedgerEvent =
       readonly pid: number;
       /** Recorded changes of a higher version that stand before this record took no effect. */
       readonly registryVersion: number;
+      /** A test could make it fail at will, see runtime/failpoint.ts. */
+      readonly failpoints?: true | undefined;
     }
   | { readonly kind: 'mayfly.stopped'; readonly reason: string }
   | ({

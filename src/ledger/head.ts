@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { readPrivateFile, storageError, writeFileAtomic } from '../runtime/files.ts';
 import { confirm, type DiskFile } from './disk.ts';
 import { type Link, origin, type Seal } from './record.ts';
@@ -30,8 +31,10 @@ export function readHead(directory: string, seal: Seal | undefined): Head | unde
 }
 
 /** The head of a ledger without records: written before the first segment, so that it is never missing. */
-export const createHead = (directory: string, seal: Seal): void =>
+export function createHead(directory: string, seal: Seal): void {
+  failpoint('ledger.create-head');
   writeFileAtomic(headPath(directory), formatHead({ ...origin, state: 'open' }, seal));
+}
 
 /** Keeps the head file open and up to date. */
 export class HeadFile {
@@ -47,14 +50,22 @@ export class HeadFile {
   async write(link: Link, state: Head['state']): Promise<void> {
     if (this.#written?.seq === link.seq && this.#written.hash === link.hash && this.#written.state === state) return;
     const head = { seq: link.seq, hash: link.hash, state };
-    await this.#file.write(formatHead(head, this.#seal), 0).catch((error) => {
+    try {
+      failpoint('ledger.head-before-write');
+      await this.#file.write(formatHead(head, this.#seal), 0);
+    } catch (error) {
       throw storageError(error, 'cannot write the head of the ledger');
-    });
+    }
+    failpoint('ledger.head-written');
     this.#written = head;
   }
 
-  sync(): Promise<void> {
-    return confirm(() => this.#file.sync(), 'cannot write the head of the ledger');
+  async sync(): Promise<void> {
+    await confirm(() => {
+      failpoint('ledger.head-before-sync');
+      return this.#file.sync();
+    }, 'cannot write the head of the ledger');
+    failpoint('ledger.head-synced');
   }
 
   close(): Promise<void> {

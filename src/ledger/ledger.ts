@@ -12,6 +12,7 @@
 
 import type { IdentityError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { ensurePrivateDirectory, storageError } from '../runtime/files.ts';
 import { archiveSegments, lastWrittenAt } from './archive.ts';
 import { type OpenDiskFile, openDiskFile } from './disk.ts';
@@ -70,6 +71,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { directory, key, clock, openFile = openDiskFile } = options;
   const seal = new Seal(key);
   ensurePrivateDirectory(directory);
+  failpoint('ledger.recover');
   const { end, extent, file, event } = await recover(directory, seal, openFile, options.mustExist ?? false);
   const tail = new Tail(directory, openFile, file, extent);
   const head = await openHead(directory, seal, openFile).catch(async (error) => {
@@ -83,6 +85,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await writer.abandon();
     throw error;
   }
+  failpoint('ledger.open');
   return new DirectoryLedger(directory, seal, writer, tail);
 }
 

@@ -1,6 +1,7 @@
 /** Puts right what a crash left behind the last whole record. Nothing that was sealed by the head is touched. */
 import { chmod, open, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { failpoint } from '../runtime/failpoint.ts';
 import { writeFileAtomic } from '../runtime/files.ts';
 import { type DiskFile, type OpenDiskFile, syncDirectoryInPool } from './disk.ts';
 import type { LedgerEvent } from './event.ts';
@@ -15,6 +16,7 @@ export async function mend(
   openFile: OpenDiskFile,
 ): Promise<{ file: DiskFile | undefined; event: LedgerEvent | undefined }> {
   const { segment, stillborn, end } = scan;
+  failpoint('ledger.mend');
   const keptAs = (of: Segment): string => `${basename(of.path)}.cut-${end.seq + 1}`;
   const kept: string[] = [];
   const keep = (of: Segment, bytes: Buffer): void => {
@@ -37,6 +39,7 @@ async function drop(directory: string, stillborn: Segment, keep: Keep): Promise<
   const bytes = await readFile(stillborn.path);
   keep(stillborn, bytes);
   await rm(stillborn.path);
+  failpoint('ledger.mend-dropped');
   await syncDirectoryInPool(directory);
   return bytes.length;
 }
@@ -69,7 +72,9 @@ async function settle(segment: Segment, file: DiskFile, { length, head }: Scan, 
   if (bytes.length === 0) return 0;
   keep(segment, rest);
   if (rest.length > 0) await file.truncate(length);
+  failpoint('ledger.mend-truncated');
   await file.write(whole, from);
+  failpoint('ledger.mend-written');
   await file.sync();
   return rest.length;
 }

@@ -1,6 +1,7 @@
 import { copyFile, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { storageError } from '../runtime/files.ts';
 import { syncDirectoryInPool } from './disk.ts';
 
@@ -12,8 +13,10 @@ export async function moveFile(path: string, directory: string): Promise<void> {
       await rm(temporary, { force: true });
       await copyFile(path, temporary);
       await syncFile(temporary);
+      failpoint('ledger.archive-copied');
       await rename(temporary, target);
       await syncDirectoryInPool(directory);
+      failpoint('ledger.archive-listed');
     }
   } catch (error) {
     throw storageError(error, `cannot move ${path} to ${directory}`);
@@ -24,6 +27,7 @@ export async function moveFile(path: string, directory: string): Promise<void> {
 export async function removeFile(path: string): Promise<void> {
   try {
     await rm(path);
+    failpoint('ledger.archive-removed');
     await syncDirectoryInPool(dirname(path));
   } catch (error) {
     throw storageError(error, `cannot remove ${path}`);

@@ -1,4 +1,5 @@
 import { chmod, rm } from 'node:fs/promises';
+import { failpoint } from '../runtime/failpoint.ts';
 import { storageError } from '../runtime/files.ts';
 import { confirm, type DiskFile, type OpenDiskFile, syncDirectoryInPool } from './disk.ts';
 import { segmentAt } from './segment.ts';
@@ -42,12 +43,15 @@ export class Tail {
     try {
       await this.#cutExcess(file);
       this.#excess = true;
+      failpoint('ledger.before-write');
       await file.write(bytes, length);
+      failpoint('ledger.written');
     } catch (error) {
       await this.#cutExcess(file).catch(() => undefined);
       throw storageError(error, this.#cannotWrite(segment));
     }
     await confirm(() => file.sync(), this.#cannotWrite(segment));
+    failpoint('ledger.synced');
     this.#excess = false;
     this.#extent = { segment, length: length + bytes.length, begunAt };
   }
@@ -57,13 +61,16 @@ export class Tail {
     await this.#cutBeforeSealing();
     const file = await this.#create(segment, bytes);
     await confirm(() => file.sync(), this.#cannotWrite(segment));
+    failpoint('ledger.segment-synced');
     await confirm(() => syncDirectoryInPool(this.#directory), this.#cannotWrite(segment));
+    failpoint('ledger.segment-listed');
     const [sealed, sealedSegment] = [this.#file, this.#extent.segment];
     this.#file = file;
     this.#extent = { segment, length: bytes.length, begunAt };
     await sealed?.close();
     // A reminder to whoever edits it; what protects it is the chain. Not every file system knows modes.
     if (sealed !== undefined) await chmod(segmentAt(this.#directory, sealedSegment).path, 0o400).catch(() => undefined);
+    failpoint('ledger.segment-sealed');
   }
 
   async close(): Promise<void> {
@@ -74,8 +81,10 @@ export class Tail {
     const { path } = segmentAt(this.#directory, segment);
     let file: DiskFile | undefined;
     try {
+      failpoint('ledger.segment-before-create');
       file = await this.#open(path, true);
       await file.write(bytes, 0);
+      failpoint('ledger.segment-written');
       return file;
     } catch (error) {
       await file?.close();

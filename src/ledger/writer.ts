@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { IdentityError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { LedgerEvent } from './event.ts';
 import type { HeadFile } from './head.ts';
 import { hashOf, type Link, recordLine, type Seal } from './record.ts';
@@ -120,6 +121,7 @@ export class Writer {
       if (this.#end.reason !== 'closed') return;
       await this.#parts.head.write(this.#durable, 'closed');
       await this.#parts.head.sync();
+      failpoint('ledger.closed');
     } finally {
       await this.abandon();
     }
@@ -131,6 +133,7 @@ export class Writer {
     const line = recordLine(event, clock.now(), before, seal);
     const link = { seq: before.seq + 1, hash: hashOf(line) };
     const length = Buffer.byteLength(line) + 1;
+    failpoint('ledger.numbered');
     const group = this.#groupFor(begins);
     group.lines.push(line);
     group.length += length;
@@ -158,7 +161,9 @@ export class Writer {
         this.#giveUp(group, error);
         continue;
       }
+      failpoint('ledger.before-answer');
       this.#answer(group);
+      failpoint('ledger.answered');
       await this.#sealHead();
     }
     this.#loop = undefined;

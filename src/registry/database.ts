@@ -2,6 +2,7 @@ import { closeSync, lstatSync, openSync, renameSync, rmSync, type Stats } from '
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { ensurePrivateDirectory, syncDirectory } from '../runtime/files.ts';
 import { isUnreadable, restore } from './database-error.ts';
 import { checkSchema, migrate } from './schema.ts';
@@ -24,6 +25,7 @@ export function createIfMissing(path: string, fill: (database: DatabaseSync) => 
   for (const suffix of ['', ...sidecars]) rmSync(temporary + suffix, { force: true });
   // SQLite gives its other files the mode of this one.
   closeSync(openSync(temporary, 'wx', 0o600));
+  failpoint('registry.created');
   const database = new DatabaseSync(temporary);
   try {
     makeDurable(database, temporary);
@@ -32,7 +34,9 @@ export function createIfMissing(path: string, fill: (database: DatabaseSync) => 
   } finally {
     database.close();
   }
+  failpoint('registry.filled');
   renameSync(temporary, path);
+  failpoint('registry.placed');
   syncDirectory(dirname(path));
 }
 

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { checkEntry, type Entry, type EntryDraft, type EntryFields, entryWarnings } from '../spiffe/entry.ts';
 import type { Selector } from '../spiffe/selector.ts';
 import { byAge, type Change, Contents, type EntryFilter } from './contents.ts';
@@ -141,7 +142,7 @@ export class LiveRegistry implements Registry {
 
   close(): Promise<void> {
     if (this.#closed) return this.#turns.then(() => undefined);
-    const closing = this.#inTurn(() => this.#store.close());
+    const closing = this.#inTurn(() => this.#store.close()).then(() => failpoint('registry.closed'));
     this.#closed = true;
     return closing;
   }
@@ -159,8 +160,11 @@ export class LiveRegistry implements Registry {
 
   async #commit(change: Change, by: Author | undefined): Promise<void> {
     await this.#options.record?.({ ...change, by, version: this.#store.version + 1 });
+    failpoint('registry.recorded');
     await this.#store.commit(change);
+    failpoint('registry.committed');
     this.#contents.apply(change);
+    failpoint('registry.applied');
     const people = change.people.map(({ after }) => after.id);
     const told = {
       entries: change.entries,
@@ -169,6 +173,7 @@ export class LiveRegistry implements Registry {
       by,
     };
     for (const listener of [...this.#listeners]) listener(told);
+    failpoint('registry.told');
   }
 
   async #newEntries(drafts: readonly EntryDraft[]): Promise<Entry[]> {

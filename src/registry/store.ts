@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Kysely, sql } from 'kysely';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import type { Change } from './contents.ts';
 import { createIfMissing, inspect, openForWriting } from './database.ts';
@@ -45,9 +46,11 @@ export class Store {
     try {
       createIfMissing(path, (database) => fill(database, trustDomain, sealer));
       const contents = await inspect(path, (database) => load(database, path, trustDomain, sealer));
+      failpoint('registry.inspected');
       refuseOlder(options, contents.version);
       const store = new Store(options, openForWriting(path), sealer, contents.sum, contents.version);
       await store.#checkUnchanged();
+      failpoint('registry.open');
       return { store, ...contents };
     } catch (error) {
       throw databaseError(error, path);
@@ -65,6 +68,7 @@ export class Store {
     const version = this.#version + 1;
     try {
       await this.#queries.transaction().execute(async (transaction) => {
+        failpoint('registry.begun');
         const writer = new RowWriter(transaction, change, this.#sealer, sum);
         for (const { before, after } of change.people) await writer.person(before, after);
         for (const [at, { before, after }] of change.entries.entries()) {
@@ -72,6 +76,7 @@ export class Store {
           if (at % rowsPerTurn === rowsPerTurn - 1) await nextTurn();
         }
         await writer.registry(registryRow(this.#options.trustDomain, version, sum, this.#sealer), this.#version);
+        failpoint('registry.rows-written');
       });
     } catch (error) {
       const refusal = databaseError(error, this.#options.path);

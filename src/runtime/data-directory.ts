@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from './failpoint.ts';
 import { ensurePrivateDirectory, readPrivateFile, storageError, writeFileAtomic } from './files.ts';
 import { tryLock } from './kernel.ts';
 import type { Random } from './random.ts';
@@ -28,6 +29,7 @@ export function openDataDirectory(path: string, random: Random): DataDirectory {
   ensurePrivateDirectory(path);
   const lock = lockFile(join(path, 'lock'));
   try {
+    failpoint('data.locked');
     ensurePrivateDirectory(join(path, 'keys'));
     const used = existsSync(join(path, 'registry.db')) || existsSync(join(path, 'ledger'));
     const seal = (name: string): Buffer => readSeal(join(path, 'keys', name), used, random);

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ErrorCode, IdentityError } from '../errors.ts';
+import { failpoint } from './failpoint.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
@@ -26,10 +27,14 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY
 export function writeFileAtomic(path: string, bytes: Uint8Array | string, options: { mode?: number } = {}): void {
   const temporary = join(dirname(path), `.${basename(path)}.new`);
   try {
+    failpoint('file.begin');
     rmSync(temporary, { force: true });
     writeNewFile(temporary, typeof bytes === 'string' ? Buffer.from(bytes) : bytes, options.mode ?? 0o600);
+    failpoint('file.synced');
     renameSync(temporary, path);
+    failpoint('file.renamed');
     syncDirectory(dirname(path));
+    failpoint('file.listed');
   } catch (error) {
     rmSync(temporary, { force: true });
     throw storageError(error, `cannot write ${path}`);
@@ -127,6 +132,7 @@ function writeNewFile(path: string, bytes: Uint8Array, mode: number): void {
   try {
     fchmodSync(descriptor, mode);
     for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+    failpoint('file.written');
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

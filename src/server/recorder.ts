@@ -2,6 +2,7 @@
 import { IdentityError } from '../errors.ts';
 import type { Actor, Ledger, LedgerEvent, Outcome, RegistryStep } from '../ledger/ledger.ts';
 import type { IntendedChange, Person } from '../registry/registry.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { Call } from '../runtime/grpc-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Peer } from '../runtime/peer.ts';
@@ -30,8 +31,11 @@ export class Recorder {
   async call<T>(method: string, call: Call<Peer>, work: () => Promise<T> | T): Promise<T> {
     const event = { kind: 'admin.call', method, ...actorOf(call.peer) } as const;
     try {
+      failpoint('admin.called');
       const result = await work();
+      failpoint('admin.worked');
       await this.#ledger.append({ ...event, outcome: 'ok' });
+      failpoint('admin.recorded');
       return result;
     } catch (error) {
       const outcome: Outcome = error instanceof IdentityError ? error.code : 'internal';
