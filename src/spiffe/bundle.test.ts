@@ -298,6 +298,13 @@ describe('reading', () => {
     for (const key of wrong) expectRefused('jwk-form', { keys: [key] });
   });
 
+  it('SE-16 passes over keys whose key_ops are not for verifying (RFC 7517 section 4.3)', () => {
+    const read = (key_ops: unknown) => parseBundle(td, JSON.stringify({ keys: [{ ...jwt, key_ops }] }));
+    for (const operations of [['encrypt'], ['sign'], [], 'verify', { verify: true }])
+      expect(read(operations).jwtAuthorities, JSON.stringify(operations)).toEqual([]);
+    expect(read(['verify']).jwtAuthorities).toHaveLength(1);
+  });
+
   it('SE-16 passes over Edwards keys, with which no JWT-SVID can be signed, and takes such a CA', async () => {
     const ed = generateKeyPairSync('ed25519').publicKey;
     expect(kids(withKeys({ ...jwkOf(ed), use: 'jwt-svid', kid: 'ed' }))).toEqual([]);

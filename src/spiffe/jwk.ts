@@ -2,6 +2,7 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
 import { parseCertificate } from '../x509/certificate.ts';
+import { isRoca } from '../x509/roca.ts';
 import { keyOf } from '../x509/signature.ts';
 import { decodeBase64, decodeBase64Url } from './base64.ts';
 import type { JwtAuthority } from './bundle.ts';
@@ -40,13 +41,14 @@ export function readX509Authority(jwk: JsonObject): [] | [Buffer] {
 }
 
 /**
- * Nothing where there is no key ID, or where no JWT-SVID could be signed by a key of this kind. Bundles leave `alg` out
- * (section 4.2); a key that has one is good for that algorithm and no other (RFC 7517 section 4.4, R-JWT-1).
+ * Nothing where there is no key ID, or where no JWT-SVID could be signed by a key of this kind. Bundles leave `alg` and
+ * `key_ops` out (section 4.2); a key that has them is good for that and for nothing else (RFC 7517 section 4, R-JWT-1).
  */
 export function readJwtAuthority(jwk: JsonObject): [] | [JwtAuthority] {
-  const { kid, kty, alg } = jwk;
+  const { kid, kty, alg, key_ops: operations } = jwk;
   checkPublic(jwk);
   if (!isKnown(jwk) || kty === 'OKP' || typeof kid !== 'string' || kid === '') return [];
+  if (operations !== undefined && !(isArray(operations) && operations.includes('verify'))) return [];
   if (alg === undefined) return [{ keyId: kid, publicKey: importJwk(jwk) }];
   return isJwsAlgorithm(alg) ? [{ keyId: kid, publicKey: importJwk(jwk), algorithm: alg }] : [];
 }
@@ -102,6 +104,7 @@ function faultOfRsa({ n, e }: JsonObject): string | undefined {
   const [modulus, exponent] = [n, e].map((value) => (typeof value === 'string' ? decodeBase64Url(value) : undefined));
   if (!modulus?.[0] || !exponent?.[0]) return 'its modulus or exponent is missing or wrongly encoded';
   if (modulus.length < rsaBytes.least || modulus.length > rsaBytes.most) return 'it does not have 2048 to 8192 bits';
+  if (isRoca(modulus)) return 'it can be factored (CVE-2017-15361)';
   const odd = ((exponent.at(-1) ?? 0) & 1) === 1;
   return odd && exponent.length <= 4 && !exponent.equals(Buffer.of(1))
     ? undefined

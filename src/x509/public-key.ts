@@ -3,6 +3,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { DerReader, readOctetBits, readSmallInteger, tag } from './der.ts';
 import { oid, oidText } from './oid.ts';
 import { refuseCertificate } from './refusal.ts';
+import { isRoca } from './roca.ts';
 
 export type PublicKeyType = 'ec-p256' | 'ec-p384' | 'ec-p521' | 'rsa' | 'ed25519';
 
@@ -74,6 +75,7 @@ function checkRsa(bits: Buffer): void {
     throw refuse(`its RSA key does not have ${rsaBits.least} to ${rsaBits.most} bits`);
   }
   if (exponent < 3 || exponent % 2 === 0) throw refuse('its RSA exponent is even or too small');
+  if (isRoca(modulus)) throw refuse('its RSA key can be factored (CVE-2017-15361)');
 }
 
 /** Of a positive INTEGER in its shortest form; 0 for a negative one. */

@@ -31,17 +31,20 @@ export function signatureAlgorithmOf(keyType: KeyType): Buffer {
   return sequence(encodeOid(oid.sha256WithRsa), nullParameters);
 }
 
-export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
+type Signed = Pick<Certificate, 'tbs' | 'signatureAlgorithm' | 'signature'>;
+type Certified = Pick<Certificate, 'publicKey'>;
+
+export function isSignedBy(certificate: Signed, issuer: Certified): boolean {
   const algorithm = algorithms[certificate.signatureAlgorithm];
   const key = keyOf(issuer);
   if (algorithm === undefined || key.asymmetricKeyType !== algorithm.key) return false;
   return verify(algorithm.hash, certificate.tbs, key, certificate.signature);
 }
 
-const keys = new WeakMap<Certificate, KeyObject>();
+const keys = new WeakMap<Certified, KeyObject>();
 
 /** Imported once for each parsed certificate. */
-export function keyOf(certificate: Certificate): KeyObject {
+export function keyOf(certificate: Certified): KeyObject {
   const key = keys.get(certificate) ?? importPublicKey(certificate.publicKey);
   keys.set(certificate, key);
   return key;
