@@ -88,6 +88,9 @@ const meanings: Readonly<Record<keyof Config, string>> = {
 
 const durations: ReadonlySet<string> = new Set(['x509_svid_ttl', 'jwt_svid_ttl', 'ca_ttl']);
 
+/** All settings with all their comments are a twentieth of it. */
+const longestFile = 64 * 1024;
+
 export type Config = Readonly<z.output<typeof schema>>;
 
 /** Options of the command line, by their long names in camel case. */
@@ -128,6 +131,8 @@ function textOf(name: string, value: Config[keyof Config]): string | undefined {
 }
 
 function parseYaml(text: string): { settings: object; lineOf: (key: string) => number | undefined } {
+  if (text.length > longestFile)
+    throw new IdentityError('invalid-argument', `the settings exceed ${longestFile} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true });
   const [error] = document.errors;
@@ -137,11 +142,20 @@ function parseYaml(text: string): { settings: object; lineOf: (key: string) => n
       `the settings are not YAML: line ${error.linePos?.[0].line}: ${error.code}`,
     );
   }
-  const settings: unknown = document.toJS({ maxAliasCount: 0 }) ?? {};
+  const settings: unknown = plain(document) ?? {};
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
     throw new IdentityError('invalid-argument', 'the settings are not a list of `name: value` lines');
   }
   return { settings, lineOf: (key) => lineOfKey(document, lines, key) };
+}
+
+/** Aliases have no use in a list of settings, and are how a few lines of YAML become gigabytes. */
+function plain(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw new IdentityError('invalid-argument', 'the settings use YAML aliases; write the values out', { cause });
+  }
 }
 
 function lineOfKey(document: ReturnType<typeof parseDocument>, lines: LineCounter, key: string): number | undefined {

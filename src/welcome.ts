@@ -9,11 +9,21 @@ export interface WelcomeParts {
   readonly adminSocket: string;
   /** A directory above the workloads' socket that other users cannot pass. */
   readonly closed: string | undefined;
+  /** May this mayfly look at processes of other users? Without root it may not. */
+  readonly seesOthers: boolean;
   /** Somebody who has registered people before needs no lesson. */
   readonly people: number;
 }
 
-export function welcome({ trustDomain, config, socket, adminSocket, closed, people }: WelcomeParts): string {
+export function welcome({
+  trustDomain,
+  config,
+  socket,
+  adminSocket,
+  closed,
+  seesOthers,
+  people,
+}: WelcomeParts): string {
   const status =
     config.http === undefined ? [] : [`  health, metrics      http://${config.http.host}:${config.http.port}`];
   const lines = [
@@ -22,6 +32,7 @@ export function welcome({ trustDomain, config, socket, adminSocket, closed, peop
     `  operators connect to ${adminSocket}`,
     ...status,
     ...(closed === undefined ? [] : [`Note: other users cannot reach that socket. To let them: chmod o+x ${closed}`]),
+    ...(seesOthers ? [] : ['Note: only root may look at processes of other users: those get no identity from here.']),
     ...(people > 0 ? [] : ['Next, in another terminal:', ...exports(socket, adminSocket), ...steps(trustDomain)]),
   ];
   return `${lines.join('\n')}\n`;

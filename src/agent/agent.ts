@@ -36,7 +36,7 @@ const services = ['SpiffeWorkloadAPI', 'grpc.health.v1.Health', 'grpc.reflection
 
 export async function startAgent(parts: AgentParts): Promise<Agent> {
   const { authority, clock, log } = parts;
-  const peers = new Peers();
+  const peers = new Peers({ watchExits: true });
   const identities = new Identities({ ...parts, peers });
   const server = new GrpcServer<Peer>({
     admit: requireHeader,
@@ -57,7 +57,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
         server,
         log,
         disconnected: ({ process }) => identities.disconnected(process),
-        exited: ({ process }) => identities.forget(process, 'exited'),
       }),
   });
   return {

@@ -10,9 +10,8 @@ export interface EndpointParts {
   readonly peers: Peers;
   readonly server: GrpcServer<Peer>;
   readonly log: Log;
-  /** Told when the last word has been said on a connection, and when its process ended. */
+  /** Told when the last word has been said on a connection. */
   readonly disconnected: (peer: Peer) => void;
-  readonly exited: (peer: Peer) => void;
 }
 
 /** Takes one accepted connection: no peer beyond doubt, no service. */
@@ -20,10 +19,7 @@ export function acceptConnection(socket: net.Socket, parts: EndpointParts): void
   socket.on('error', () => socket.destroy());
   const peer = learnPeer(socket, parts);
   if (peer === undefined) return;
-  const ended = peer.process.onEnded(() => {
-    socket.destroy();
-    parts.exited(peer);
-  });
+  const ended = peer.process.onEnded(() => socket.destroy());
   socket.once('close', () => {
     ended[Symbol.dispose]();
     parts.disconnected(peer);

@@ -64,6 +64,8 @@ export class Identities {
     if (known !== undefined) return known;
     const instance = new Instance(this.#parts.random.uuid(), process);
     this.#instances.set(process, instance);
+    // With or without a connection, a process that ends takes everything it was granted with it (law 3).
+    process.onEnded(() => this.forget(process, 'exited'));
     return instance;
   }
 

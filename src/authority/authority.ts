@@ -15,6 +15,7 @@ import { diskJournal, Journal, type JournalFile } from './journal.ts';
 import type { KeyStore } from './keys.ts';
 import { type AuthorityKind, type AuthorityState, publishLeadMs, type RotationPolicy } from './rotation.ts';
 import { RotationLoop } from './rotation-loop.ts';
+import { libraries, type SecondOpinion } from './second-opinion.ts';
 import { type ActiveIssuers, type AuthorityEvent, Succession } from './succession.ts';
 
 export type { ActiveIssuers, AuthorityEvent, IssuedJwtSvid, IssuedX509Svid, KeyStore };
@@ -38,6 +39,8 @@ export interface AuthorityOptions {
   readonly record: (event: AuthorityEvent) => Promise<void>;
   readonly keyStore?: KeyStore | undefined;
   readonly journalFile?: JournalFile | undefined;
+  /** Who judges a new authority before it is published; libraries of other people where nobody is named. */
+  readonly secondOpinion?: SecondOpinion | undefined;
 }
 
 export interface AuthoritySummary {
@@ -97,6 +100,7 @@ function partsOf(options: AuthorityOptions) {
     keyTypes: { x509: x509KeyType, jwt: jwtKeyType },
     ttlSeconds: { x509: x509SvidTtlSeconds, jwt: jwtSvidTtlSeconds },
     refreshHintSeconds: Math.max(1, Math.floor(publishLeadMs(lifeMs, policy) / hintsPerLead / 1000)),
+    secondOpinion: options.secondOpinion ?? libraries,
     ...{ policy, trustDomain, clock, random, record },
   };
 }

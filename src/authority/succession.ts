@@ -17,6 +17,7 @@ import { serialBytes, X509Issuer } from './issue-x509.ts';
 import { type AuthorityRecord, type Journal, journalMissing, type PlannedKey } from './journal.ts';
 import { type KeyStore, proveKey } from './keys.ts';
 import { type AuthorityKind, apply, type Due, isUsable, nextStep, type RotationPolicy, type Step } from './rotation.ts';
+import type { SecondOpinion } from './second-opinion.ts';
 import { backdated, wholeSecond } from './validity.ts';
 
 /** What the ledger hears of each step, before it takes effect. */
@@ -38,6 +39,7 @@ export interface SuccessionParts {
   readonly keyTypes: Readonly<Record<AuthorityKind, KeyType>>;
   readonly ttlSeconds: Readonly<Record<AuthorityKind, number>>;
   readonly policy: RotationPolicy;
+  readonly secondOpinion: SecondOpinion;
   readonly refreshHintSeconds: number;
   /** Resolves once the event is on the disk. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
@@ -148,11 +150,12 @@ export class Succession {
   }
 
   async #describe({ id, kind }: PlannedKey, signer: Signer): Promise<AuthorityRecord> {
-    const { clock, random, trustDomain, policy } = this.#parts;
+    const { clock, random, trustDomain, policy, secondOpinion } = this.#parts;
     const now = clock.now();
     const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + policy.lifeMs };
     const serial = random.bytes(serialBytes);
     const certificate = kind === 'jwt' ? undefined : await selfSigned({ id, trustDomain, serial, ...life }, signer);
+    await (certificate === undefined ? secondOpinion.tokenKey(signer) : secondOpinion.certificate(certificate));
     const { keyType, publicKey } = signer;
     return {
       id,

@@ -119,45 +119,52 @@ export function protectMemory(): void {
 /** Says at once when a process exits. The kernel wakes one waiting call; nothing is polled. */
 export class ExitWatch {
   readonly #epoll: number = epollCreate(O_CLOEXEC);
-  readonly #listeners = new Map<number, () => void>();
+  /** By a number of our own: an event may arrive after its descriptor was closed and the same one given out again. */
+  readonly #watched = new Map<number, { readonly pidfd: number; readonly exited: () => void }>();
+  #lastCookie = 0;
   #waiting = false;
   #closed = false;
 
   /** Calls `exited` once, when the process behind `pidfd` ends; forgotten when disposed. The pidfd stays the caller's. */
   add(pidfd: number, exited: () => void): Disposable {
-    if (epollControl(this.#epoll, EPOLL_CTL_ADD, pidfd, epollEvent(pidfd)) !== 0) throw failure('epoll_ctl');
-    this.#listeners.set(pidfd, exited);
+    this.#lastCookie = (this.#lastCookie + 1) % 2 ** 32;
+    const cookie = this.#lastCookie;
+    if (epollControl(this.#epoll, EPOLL_CTL_ADD, pidfd, epollEvent(cookie)) !== 0) throw failure('epoll_ctl');
+    this.#watched.set(cookie, { pidfd, exited });
     this.#wait();
-    return { [Symbol.dispose]: () => this.#remove(pidfd) };
+    return { [Symbol.dispose]: () => this.#remove(cookie) };
   }
 
   close(): void {
     this.#closed = true;
-    this.#listeners.clear();
+    this.#watched.clear();
     if (!this.#waiting) closeSync(this.#epoll);
   }
 
-  #remove(pidfd: number): void {
-    if (this.#listeners.delete(pidfd)) epollControl(this.#epoll, EPOLL_CTL_DEL, pidfd, epollEvent(pidfd));
+  #remove(cookie: number): void {
+    const watched = this.#watched.get(cookie);
+    if (watched === undefined) return;
+    this.#watched.delete(cookie);
+    epollControl(this.#epoll, EPOLL_CTL_DEL, watched.pidfd, epollEvent(cookie));
   }
 
   /** One call waits in a thread of the pool. It comes back each second so that the process can always end. */
   #wait(): void {
-    if (this.#waiting || this.#listeners.size === 0) return;
+    if (this.#waiting || this.#watched.size === 0) return;
     this.#waiting = true;
     const events = Buffer.alloc(eventSize * batch);
     epollWait.async(this.#epoll, events, batch, 1000, (error: unknown, count: number) => {
       this.#waiting = false;
       if (this.#closed) return closeSync(this.#epoll);
-      for (let i = 0; error === null && i < count; i++) this.#exited(events.readInt32LE(i * eventSize + dataOffset));
+      for (let i = 0; error === null && i < count; i++) this.#exited(events.readUInt32LE(i * eventSize + dataOffset));
       this.#wait();
     });
   }
 
-  #exited(pidfd: number): void {
-    const listener = this.#listeners.get(pidfd);
-    this.#remove(pidfd);
-    listener?.();
+  #exited(cookie: number): void {
+    const watched = this.#watched.get(cookie);
+    this.#remove(cookie);
+    watched?.exited();
   }
 }
 
@@ -169,10 +176,10 @@ const batch = 64;
 const eventSize = process.arch === 'arm64' ? 16 : 12;
 const dataOffset = eventSize - 8;
 
-function epollEvent(fd: number): Buffer {
+function epollEvent(cookie: number): Buffer {
   const event = Buffer.alloc(16);
   event.writeUInt32LE(EPOLLIN, 0);
-  event.writeInt32LE(fd, dataOffset);
+  event.writeUInt32LE(cookie, dataOffset);
   return event;
 }
 

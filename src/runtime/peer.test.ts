@@ -22,7 +22,7 @@ const children: ChildProcess[] = [];
 
 beforeAll(async () => {
   home = mkdtempSync('/run/mayfly-peer-');
-  peers = new Peers();
+  peers = new Peers({ watchExits: true });
   const accept = (socket: net.Socket): void => {
     accepted.push(socket);
     waiting.shift()?.(socket);

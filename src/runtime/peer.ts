@@ -130,8 +130,13 @@ export interface Peer {
 
 /** Knows the process of every open connection, once each. */
 export class Peers {
-  readonly #exits = new ExitWatch();
+  readonly #exits: ExitWatch | undefined;
   readonly #processes = new Map<number, PeerProcess>();
+
+  /** @param watchExits whether `onEnded` is asked for: watching takes a thread of the pool */
+  constructor({ watchExits }: { readonly watchExits: boolean }) {
+    this.#exits = watchExits ? new ExitWatch() : undefined;
+  }
 
   /** Learns who connected on the accepted descriptor; throws when the kernel cannot say so beyond doubt. */
   accept(socket: number): Peer {
@@ -150,7 +155,7 @@ export class Peers {
   }
 
   close(): void {
-    this.#exits.close();
+    this.#exits?.close();
     for (const process of this.#processes.values()) process.close();
     this.#processes.clear();
   }
@@ -163,7 +168,7 @@ export class Peers {
     const process = same ? known : new PeerProcess(pid, pidfd);
     if (!same) {
       this.#processes.set(pid, process);
-      process.watchExit(this.#exits);
+      if (this.#exits !== undefined) process.watchExit(this.#exits);
     }
     process.retain();
     return process;

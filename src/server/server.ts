@@ -47,7 +47,7 @@ const stopGraceMs = 2_000;
 
 export async function startServer(parts: ServerParts): Promise<Server> {
   const { registry, authority, ledger, clock, log } = parts;
-  const peers = new Peers();
+  const peers = new Peers({ watchExits: false });
   const server = new GrpcServer<Peer>({
     admit: requireOperator,
     messageLimit,

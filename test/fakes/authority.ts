@@ -118,6 +118,7 @@ export const optionsOf = (on: Machine, options: Partial<AuthorityOptions> = {}):
   record: async (event) => void on.events.push(event),
   keyStore: on.keys,
   journalFile: on.journal,
+  secondOpinion: { certificate: () => Promise.resolve(), tokenKey: () => Promise.resolve() },
   ...options,
 });
 

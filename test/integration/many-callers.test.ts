@@ -48,6 +48,19 @@ describe('many callers', () => {
     expect(descriptors()).toBeLessThanOrEqual(before + 2);
   });
 
+  it('R-RES-1 fifty processes that were served and are gone leave no descriptor behind', async () => {
+    const uids = Array.from({ length: 50 }, (_, index) => 30_000 + index);
+    await mayfly.operator.createAll(
+      uids.map((uid) => ({ spiffeId: id(`gone-${uid}`), selectors: [`unix:uid:${uid}`] })),
+    );
+    const before = descriptors();
+    const served = uids.map((uid) => bareCaller(mayfly, uid));
+    await Promise.all(served.map((caller) => caller.line(0, 20_000)));
+    expect(descriptors()).toBeGreaterThan(before + 50);
+    for (const caller of served) caller.kill();
+    await until('every descriptor is given back', async () => descriptors() <= before + 2);
+  });
+
   it('WA-34 fifty identities for one process fit in one message', async () => {
     const drafts = Array.from({ length: 50 }, (_, index) => ({
       spiffeId: id(`${'long/'.repeat(20)}${index}`),

@@ -12,7 +12,7 @@ const [path = '', count = '0'] = process.argv.slice(2);
 const connectAndDie = `import socket,os\ns=socket.socket(socket.AF_UNIX)\ns.connect('${path}')\nprint(os.getpid(), flush=True)\n`;
 const connectAndWait = `${connectAndDie}import sys\nsys.stdin.readline()\n`;
 
-const peers = new Peers();
+const peers = new Peers({ watchExits: true });
 let arrived: (socket: net.Socket) => void = () => undefined;
 const listening = await listenUnix({ path, mode: 0o666, accept: (socket) => arrived(socket) });
 const nextSocket = (): Promise<net.Socket> => new Promise((resolve) => (arrived = resolve));
