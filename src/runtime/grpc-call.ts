@@ -28,6 +28,7 @@ export class GrpcCall<Peer> implements Call<Peer> {
   #reason: IdentityError | undefined;
   #deadline: Disposable | undefined;
   #done = false;
+  #gone = false;
 
   constructor(parts: GrpcCallParts<Peer>) {
     this.#parts = parts;
@@ -41,6 +42,7 @@ export class GrpcCall<Peer> implements Call<Peer> {
   /** Made when first asked for: most unary calls never do. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
+    if (this.#gone) this.#reason ??= callerGone();
     if (this.#reason !== undefined) this.#abort.abort(this.#reason);
     return this.#abort.signal;
   }
@@ -183,14 +185,18 @@ export class GrpcCall<Peer> implements Call<Peer> {
 
   #closed(): void {
     this.#done = true;
+    this.#gone = true;
     this.#deadline?.[Symbol.dispose]();
-    if (this.#reason === undefined) {
-      this.#reason = new IdentityError('cancelled', 'the caller has gone');
-      this.#abort?.abort(this.#reason);
+    // An error costs its stack: only who listens is given one.
+    if (this.#abort !== undefined && this.#reason === undefined) {
+      this.#reason = callerGone();
+      this.#abort.abort(this.#reason);
     }
     this.#parts.ended();
   }
 }
+
+const callerGone = (): IdentityError => new IdentityError('cancelled', 'the caller has gone');
 
 const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' };
 

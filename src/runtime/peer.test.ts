@@ -125,6 +125,17 @@ describe('a peer', () => {
     for (const each of [peer, again]) peers.release(each.process);
   });
 
+  it('is learned anew on its next connection after it has changed', async () => {
+    const { peer, run } = await connect();
+    const second = new Promise<net.Socket>((resolve) => waiting.push(resolve));
+    await run('os.setgroups([4, 24]); t = socket.socket(socket.AF_UNIX); t.connect(sys.argv[1])');
+    expect(peer.process.sameness()).toBe('changed');
+    const again = peers.accept(descriptorOf(await second));
+    expect(again.process.sameness()).toBe('same');
+    expect(again.process.ids.supplementaryGids).toEqual([4, 24]);
+    for (const each of [peer, again]) peers.release(each.process);
+  });
+
   it('can be inspected by its pid; one that does not exist is not found', () => {
     const self = inspectProcess(process.pid);
     expect(self.sameness()).toBe('same');

@@ -37,6 +37,7 @@ export class PeerProcess {
   #watch: Disposable | undefined;
   #holders = 0;
   #closed = false;
+  #changed = false;
 
   /** Takes over `pidfd`. Every read of /proc is bracketed by proof that the pidfd's process still lives. */
   constructor(pid: number, pidfd: number) {
@@ -68,7 +69,18 @@ export class PeerProcess {
     } catch {
       // /proc answers ESRCH once the process is gone: told apart below.
     }
-    return isAlive(this.#pidfd) ? 'changed' : 'gone';
+    if (!isAlive(this.#pidfd)) return 'gone';
+    this.#changed = true;
+    return 'changed';
+  }
+
+  /**
+   * May one more connection share what is known of this process? A cheaper question than `sameness`, which is asked all
+   * the same before anything is sent; whoever was found changed once is learned anew.
+   */
+  covers({ uid, gid }: PeerCredentials): boolean {
+    if (this.#closed || this.#changed || uid !== this.ids.uid || gid !== this.ids.gid) return false;
+    return isAlive(this.#pidfd) && sameFile(this.#directory, 'exe', this.#executable);
   }
 
   /** The executable's path as the kernel names it. */
@@ -146,7 +158,7 @@ export class Peers {
       closeSync(pidfd);
       throw new IdentityError('permission-denied', 'no identity issued', { reason: 'peer-outside-our-namespaces' });
     }
-    return { process: this.#process(credentials.pid, pidfd), credentials };
+    return { process: this.#process(credentials, pidfd), credentials };
   }
 
   /** Gives back one hold on a process: the one that `accept` took, or one of `retain`. The last closes it. */
@@ -161,9 +173,10 @@ export class Peers {
   }
 
   /** Two living processes cannot share a pid: a known living one with the pid of a living peer is that peer. */
-  #process(pid: number, pidfd: number): PeerProcess {
+  #process(credentials: PeerCredentials, pidfd: number): PeerProcess {
+    const { pid } = credentials;
     const known = this.#processes.get(pid);
-    const same = known !== undefined && isAlive(pidfd) && known.sameness() === 'same';
+    const same = known !== undefined && isAlive(pidfd) && known.covers(credentials);
     if (same) closeSync(pidfd);
     const process = same ? known : new PeerProcess(pid, pidfd);
     if (!same) {
