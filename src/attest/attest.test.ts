@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inspectProcess } from '../runtime/peer.ts';
 import { parseNames } from './accounts.ts';
@@ -34,6 +36,21 @@ describe('the unix attestor', () => {
     for (const selectors of [await attestSelf(2 ** 30, false), await attestSelf(1024)]) {
       expect(selectors.filter((selector) => selector.startsWith('unix:sha256:'))).toEqual([]);
     }
+  });
+
+  it('gives no path that cannot be written as a selector, and everything else all the same', async () => {
+    const home = mkdtempSync('/run/mayfly-attest-');
+    const program = join(home, 'odd\nname\x1b[31m');
+    copyFileSync('/bin/sleep', program);
+    const child = spawn(program, ['5']);
+    await new Promise((resolve) => child.once('spawn', resolve));
+    const process = inspectProcess(child.pid ?? 0);
+    const selectors = [...(await attestWorkload(process, [unixAttestor({ hashLimitBytes: 0 })], () => true))];
+    expect(selectors).toContain('unix:uid:0');
+    expect(selectors.filter((selector) => selector.startsWith('unix:path:'))).toEqual([]);
+    process.close();
+    child.kill('SIGKILL');
+    rmSync(home, { recursive: true });
   });
 
   it('SE-11 tells a stranger nothing of what an attestor found wrong', async () => {

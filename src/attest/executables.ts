@@ -1,49 +1,72 @@
-/** SHA-256 of running executables, each hashed once per version, off the event loop, within a size limit. */
-import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, fstatSync } from 'node:fs';
+/** SHA-256 of running executables: each once per version, within a size limit, users in turn, off the event loop. */
+import { type BigIntStats, closeSync, fstatSync } from 'node:fs';
+import { systemClock } from '../runtime/clock.ts';
+import { FileHasher } from '../runtime/file-hash.ts';
 import type { PeerProcess } from '../runtime/peer.ts';
+import { Turns } from './turns.ts';
 
 /** Distinct executables remembered; the oldest is forgotten first. */
-const cacheSize = 1024;
+const remembered = 1024;
+/** Executables of one user that may wait to be hashed; each holds a descriptor. */
+const waitingPerUser = 16;
+/** Whoever has waited so long goes without: a file system that hangs must not hang its caller. */
+const patienceMs = 10_000;
+/** A file's times have the grain of a clock tick: one that changed this recently may change again and keep them. */
+const settledMs = 1000;
 
 export class ExecutableHashes {
   readonly #limit: number;
-  readonly #known = new Map<string, Promise<string | undefined>>();
-  /** One file at a time: a caller with many large binaries waits for itself, not everybody for it. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #known = new Map<string, string>();
+  readonly #turns = new Turns<number>(waitingPerUser);
+  readonly #hasher = new FileHasher();
 
   /** @param limit largest executable that is hashed, in bytes */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Lower-case hex, or undefined when the file is over the limit. */
-  of(process: PeerProcess): Promise<string | undefined> {
-    const { fd, identity } = process.openExecutable();
-    const known = this.#known.get(identity);
+  /** Lower-case hex; undefined when the file is over the limit or could not be hashed in time. */
+  async of(process: PeerProcess): Promise<string | undefined> {
+    const fd = process.openExecutable();
+    const known = this.#known.get(versionOf(fstatSync(fd, { bigint: true })));
     if (known !== undefined) {
       closeSync(fd);
       return known;
     }
-    const hash = this.#queue.then(() => this.#hash(fd));
-    this.#queue = hash.catch(() => undefined);
-    this.#remember(identity, hash);
-    return hash;
+    const hash = this.#turns.take(process.ids.uid, () => this.#hash(process, fd));
+    if (hash === undefined) closeSync(fd);
+    return hash === undefined ? undefined : withPatience(hash);
   }
 
-  #remember(identity: string, hash: Promise<string | undefined>): void {
-    this.#known.set(identity, hash);
-    hash.catch(() => this.#known.delete(identity));
-    if (this.#known.size > cacheSize) this.#known.delete(this.#known.keys().next().value ?? '');
-  }
-
-  async #hash(fd: number): Promise<string | undefined> {
-    if (fstatSync(fd).size > this.#limit) {
+  /** The descriptor is ours to close, whatever happens. A caller that has gone meanwhile is not worked for. */
+  async #hash(process: PeerProcess, fd: number): Promise<string | undefined> {
+    try {
+      const before = fstatSync(fd, { bigint: true });
+      if (before.size > this.#limit || process.sameness() !== 'same') return undefined;
+      const known = this.#known.get(versionOf(before));
+      if (known !== undefined) return known;
+      const hash = await this.#hasher.sha256(fd, Number(before.size));
+      const after = fstatSync(fd, { bigint: true });
+      if (versionOf(after) !== versionOf(before)) return undefined;
+      if (Math.abs(systemClock.now() - Number(after.ctimeMs)) > settledMs) this.#remember(versionOf(after), hash);
+      return hash;
+    } finally {
       closeSync(fd);
-      return undefined;
     }
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream('', { fd, highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-    return hash.digest('hex');
   }
+
+  #remember(version: string, hash: string): void {
+    this.#known.set(version, hash);
+    if (this.#known.size > remembered) this.#known.delete(this.#known.keys().next().value ?? '');
+  }
+}
+
+/** The owner of a file can set its mtime to what it was; nobody can set its ctime. */
+const versionOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
+  [dev, ino, size, mtimeNs, ctimeNs].join(':');
+
+async function withPatience(hash: Promise<string | undefined>): Promise<string | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  using _timer = systemClock.after(patienceMs, () => late.resolve(undefined));
+  return await Promise.race([hash, late.promise]);
 }

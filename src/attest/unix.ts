@@ -35,7 +35,7 @@ function idSelectors({ ids }: PeerProcess, accounts: Accounts): Selector[] {
       `supplementary_gid:${gid}`,
       ...named('supplementary_group', accounts.group(gid)),
     ]),
-  ].map(unix);
+  ].flatMap(unix);
 }
 
 /**
@@ -44,9 +44,16 @@ function idSelectors({ ids }: PeerProcess, accounts: Accounts): Selector[] {
  */
 function pathSelectors(process: PeerProcess): Selector[] {
   const path = process.executablePath();
-  return process.isExecutable(path) ? [unix(`path:${path}`)] : [];
+  return process.isExecutable(path) ? unix(`path:${path}`) : [];
 }
 
-const hashSelectors = (hash: string | undefined): Selector[] => (hash === undefined ? [] : [unix(`sha256:${hash}`)]);
+const hashSelectors = (hash: string | undefined): Selector[] => (hash === undefined ? [] : unix(`sha256:${hash}`));
 
-const unix = (value: string): Selector => Selector.parse(`unix:${value}`);
+/** None where the fact cannot be written as a selector (a path with a line break in it): no entry can ask for it. */
+function unix(value: string): Selector[] {
+  try {
+    return [Selector.parse(`unix:${value}`)];
+  } catch {
+    return [];
+  }
+}

@@ -2,7 +2,6 @@
  * The few questions that only the kernel can answer about who is at the other end of a Unix socket, and that Node does
  * not ask. Everything here is synchronous and takes microseconds; descriptors it returns belong to the caller.
  */
-import { closeSync } from 'node:fs';
 import koffi from 'koffi';
 import { IdentityError } from '../errors.ts';
 
@@ -15,16 +14,19 @@ const readlinkat = libc.func('long readlinkat(int, const char *, _Out_ uint8_t *
 const flock = libc.func('int flock(int, int)');
 const syscall = libc.func('long syscall(long, int, unsigned int)');
 const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
-const epollCreate = libc.func('int epoll_create1(int)');
-const epollControl = libc.func('int epoll_ctl(int, int, int, void *)');
-const epollWait = libc.func('int epoll_wait(int, _Out_ uint8_t *, int, int)');
+const setsockopt = libc.func('int setsockopt(int, int, int, const uint8_t *, uint32_t)');
+const recvmsg = libc.func('long recvmsg(int, void *, int)');
 
 // Linux numbers, the same on x86-64 and arm64 unless said otherwise.
 const SOL_SOCKET = 1;
+const SO_PASSCRED = 16;
 const SO_PEERCRED = 17;
 const SO_PEERPIDFD = 77; // Linux 6.5
 const POLLIN = 1;
+const MSG_PEEK_DONTWAIT = 0x02 | 0x40;
+const SCM_CREDENTIALS = 2;
 const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
 const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
 const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000;
@@ -50,6 +52,40 @@ export function peerPidfd(socket: number): number {
   const value = Buffer.alloc(4);
   if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, value, [value.length]) !== 0) throw failure('SO_PEERPIDFD');
   return value.readInt32LE(0);
+}
+
+/** From now on the kernel notes who writes on connections that are accepted from this listening socket. */
+export function noteWriters(listening: number): void {
+  const on = Buffer.from([1, 0, 0, 0]);
+  if (setsockopt(listening, SOL_SOCKET, SO_PASSCRED, on, on.length) !== 0) throw failure('SO_PASSCRED');
+}
+
+/**
+ * The pid of whoever wrote the first byte that waits on a connection; 0 when there is none to say: the other end hung up,
+ * or the writer has no pid here. The byte stays where it is. undefined: nothing was written yet.
+ */
+export function firstWriter(socket: number): number | undefined {
+  message.writeBigUInt64LE(BigInt(controlBytes), msgControllen);
+  const length = Number(recvmsg(socket, message, MSG_PEEK_DONTWAIT));
+  if (length < 0) return koffi.errno() === koffi.os.errno['EAGAIN'] ? undefined : 0;
+  const named =
+    message.readUInt32LE(control + 8) === SOL_SOCKET && message.readUInt32LE(control + 12) === SCM_CREDENTIALS;
+  return length > 0 && named ? message.readInt32LE(control + 16) : 0;
+}
+
+/**
+ * struct msghdr with all that it points to, in one piece of memory that stays where it is. There is room for credentials
+ * and for nothing else: descriptors that a caller sends along are not installed.
+ */
+const [iov, byte, control, controlBytes, msgControllen] = [64, 80, 96, 32, 40];
+const message = Buffer.alloc(4096);
+{
+  const base = BigInt(koffi.address(message));
+  message.writeBigUInt64LE(base + BigInt(iov), 16);
+  message.writeBigUInt64LE(1n, 24);
+  message.writeBigUInt64LE(base + BigInt(control), 32);
+  message.writeBigUInt64LE(base + BigInt(byte), iov);
+  message.writeBigUInt64LE(1n, iov + 8);
 }
 
 export function pidfdOpen(pid: number): number {
@@ -92,9 +128,10 @@ export function fileIdentity(directory: number, name: string): Buffer {
   return Buffer.concat([stat.subarray(0, 16), stat.subarray(48, 56), stat.subarray(88, 104)]);
 }
 
+/** With an empty name: the open file `directory` itself. */
 export function sameFile(directory: number, name: string, identity: Buffer): boolean {
   return (
-    fstatat(directory, name, stat, 0) === 0 &&
+    fstatat(directory, name, stat, name === '' ? AT_EMPTY_PATH : 0) === 0 &&
     stat.compare(identity, 0, 16, 0, 16) === 0 &&
     stat.compare(identity, 16, 24, 48, 56) === 0 &&
     stat.compare(identity, 24, 40, 88, 104) === 0
@@ -116,74 +153,7 @@ export function protectMemory(): void {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-/** Says at once when a process exits. The kernel wakes one waiting call; nothing is polled. */
-export class ExitWatch {
-  readonly #epoll: number = epollCreate(O_CLOEXEC);
-  /** By a number of our own: an event may arrive after its descriptor was closed and the same one given out again. */
-  readonly #watched = new Map<number, { readonly pidfd: number; readonly exited: () => void }>();
-  #lastCookie = 0;
-  #waiting = false;
-  #closed = false;
-
-  /** Calls `exited` once, when the process behind `pidfd` ends; forgotten when disposed. The pidfd stays the caller's. */
-  add(pidfd: number, exited: () => void): Disposable {
-    this.#lastCookie = (this.#lastCookie + 1) % 2 ** 32;
-    const cookie = this.#lastCookie;
-    if (epollControl(this.#epoll, EPOLL_CTL_ADD, pidfd, epollEvent(cookie)) !== 0) throw failure('epoll_ctl');
-    this.#watched.set(cookie, { pidfd, exited });
-    this.#wait();
-    return { [Symbol.dispose]: () => this.#remove(cookie) };
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#watched.clear();
-    if (!this.#waiting) closeSync(this.#epoll);
-  }
-
-  #remove(cookie: number): void {
-    const watched = this.#watched.get(cookie);
-    if (watched === undefined) return;
-    this.#watched.delete(cookie);
-    epollControl(this.#epoll, EPOLL_CTL_DEL, watched.pidfd, epollEvent(cookie));
-  }
-
-  /** One call waits in a thread of the pool. It comes back each second so that the process can always end. */
-  #wait(): void {
-    if (this.#waiting || this.#watched.size === 0) return;
-    this.#waiting = true;
-    const events = Buffer.alloc(eventSize * batch);
-    epollWait.async(this.#epoll, events, batch, 1000, (error: unknown, count: number) => {
-      this.#waiting = false;
-      if (this.#closed) return closeSync(this.#epoll);
-      for (let i = 0; error === null && i < count; i++) this.#exited(events.readUInt32LE(i * eventSize + dataOffset));
-      this.#wait();
-    });
-  }
-
-  #exited(cookie: number): void {
-    const watched = this.#watched.get(cookie);
-    this.#remove(cookie);
-    watched?.exited();
-  }
-}
-
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
-const EPOLLIN = 1;
-const batch = 64;
-/** struct epoll_event is packed on x86-64 only. */
-const eventSize = process.arch === 'arm64' ? 16 : 12;
-const dataOffset = eventSize - 8;
-
-function epollEvent(cookie: number): Buffer {
-  const event = Buffer.alloc(16);
-  event.writeUInt32LE(EPOLLIN, 0);
-  event.writeUInt32LE(cookie, dataOffset);
-  return event;
-}
-
-const failure = (what: string): IdentityError =>
+export const failure = (what: string): IdentityError =>
   new IdentityError('permission-denied', 'no identity issued', {
     reason: 'kernel-refused',
     cause: new Error(`${what}: ${koffi.os.errno[errnoName()] === undefined ? 'failed' : errnoName()}`),

@@ -5,8 +5,8 @@
 import { closeSync, readSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { IdentityError } from '../errors.ts';
+import { ExitWatch } from './exit-watch.ts';
 import {
-  ExitWatch,
   fileIdentity,
   isAlive,
   openBelow,
@@ -18,9 +18,10 @@ import {
   readLinkBelow,
   sameFile,
 } from './kernel.ts';
-import { findIdLines, type ProcessIds, parseIds, parseStartTime } from './proc-text.ts';
+import { findIdLines, isTraced, type ProcessIds, parseIds, parseStartTime } from './proc-text.ts';
 
-export type Sameness = 'same' | 'gone' | 'changed';
+/** `traced`: the same, but under the control of a debugger, which writes its memory and its registers. */
+export type Sameness = 'same' | 'traced' | 'gone' | 'changed';
 
 /** One running process, pinned by a pidfd: its pid cannot be another's while this is alive. */
 export class PeerProcess {
@@ -50,9 +51,9 @@ export class PeerProcess {
       this.#status = keep(openBelow(this.#directory, 'status'));
       this.startTime = startTimeOf(this.#directory);
       this.#executable = fileIdentity(this.#directory, 'exe');
-      this.#idLines = Buffer.from(readIdLines(this.#status));
+      this.#idLines = Buffer.from(findIdLines(readStatus(this.#status)));
       this.ids = parseIds(this.#idLines);
-      if (!isAlive(pidfd)) throw gone();
+      if (!isAlive(pidfd)) throw refused('peer-gone');
     } catch (error) {
       for (const fd of opened) closeSync(fd);
       throw error;
@@ -63,9 +64,9 @@ export class PeerProcess {
   sameness(): Sameness {
     if (this.#closed || !isAlive(this.#pidfd)) return 'gone';
     try {
-      const same =
-        sameFile(this.#directory, 'exe', this.#executable) && readIdLines(this.#status).equals(this.#idLines);
-      if (same) return 'same';
+      const status = readStatus(this.#status);
+      const same = sameFile(this.#directory, 'exe', this.#executable) && findIdLines(status).equals(this.#idLines);
+      if (same) return isTraced(status) ? 'traced' : 'same';
     } catch {
       // /proc answers ESRCH once the process is gone: told apart below.
     }
@@ -88,9 +89,12 @@ export class PeerProcess {
     return readLinkBelow(this.#directory, 'exe');
   }
 
-  /** The running executable itself, opened for reading; dev, ino, size and mtime as text name it in a cache. */
-  openExecutable(): { fd: number; identity: string } {
-    return { fd: openBelow(this.#directory, 'exe'), identity: this.#executable.toString('hex') };
+  /** The executable that was learned, opened for reading; what the process has become since is not taken for it. */
+  openExecutable(): number {
+    const fd = openBelow(this.#directory, 'exe');
+    if (sameFile(fd, '', this.#executable)) return fd;
+    closeSync(fd);
+    throw refused('peer-changed');
   }
 
   /** The same bytes as `path` in our own view of the file system? A mount namespace can call anything by any name. */
@@ -156,9 +160,13 @@ export class Peers {
     const pidfd = peerPidfd(socket);
     if (credentials.pid === 0 || credentials.uid === overflowId) {
       closeSync(pidfd);
-      throw new IdentityError('permission-denied', 'no identity issued', { reason: 'peer-outside-our-namespaces' });
+      throw refused('peer-outside-our-namespaces');
     }
-    return { process: this.#process(credentials, pidfd), credentials };
+    const process = this.#process(credentials, pidfd);
+    if (credentials.uid === process.ids.uid && credentials.gid === process.ids.gid) return { process, credentials };
+    // It connected as one user and is another now: it has become a setuid program, say, and left the connection to others.
+    this.release(process);
+    throw refused('peer-changed');
   }
 
   /** Gives back one hold on a process: the one that `accept` took, or one of `retain`. The last closes it. */
@@ -201,14 +209,14 @@ export const startedAt = (process: PeerProcess, now: number): number =>
 /** /proc/sys/kernel/overflowuid: what the kernel shows for ids that have no name in our user namespace. */
 const overflowId = 65534;
 
-const gone = (): IdentityError => new IdentityError('permission-denied', 'no identity issued', { reason: 'peer-gone' });
+const refused = (reason: string): IdentityError =>
+  new IdentityError('permission-denied', 'no identity issued', { reason });
 
 /** /proc/PID/status is some 1.4 KiB; a process with the most groups (65536) passes this and is refused as doubt. */
 const text = Buffer.alloc(64 * 1024);
 
 /** In the shared buffer: compare or copy before the next read. */
-const readIdLines = (status: number): Buffer =>
-  findIdLines(text.subarray(0, readSync(status, text, 0, text.length, 0)));
+const readStatus = (status: number): Buffer => text.subarray(0, readSync(status, text, 0, text.length, 0));
 
 function startTimeOf(directory: number): bigint {
   const fd = openBelow(directory, 'stat');

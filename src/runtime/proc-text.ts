@@ -20,6 +20,11 @@ export function findIdLines(text: Buffer): Buffer {
   return text.subarray(start, end);
 }
 
+/** From `status`: does a debugger hold it (ptrace)? A kernel that does not say so is doubt. */
+export const isTraced = (text: Buffer): boolean => !text.includes(notTraced);
+
+const notTraced = Buffer.from('\nTracerPid:\t0\n');
+
 /** Columns are real, effective, saved, file system: the effective one decides, as in SPIRE. */
 export function parseIds(lines: Buffer): ProcessIds {
   const [uid, gid] = [numbersOf(lines, 'Uid')[1], numbersOf(lines, 'Gid')[1]];

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { Turns } from './turns.ts';
+
+const pieces = (turns: Turns<string>, done: string[], user: string, count: number): Promise<unknown>[] =>
+  Array.from({ length: count }, (_, n) => turns.take(user, async () => void done.push(`${user}${n}`))).filter(
+    (outcome) => outcome !== undefined,
+  );
+
+describe('turns', () => {
+  it('R-PEER-7 let one who comes late wait for one piece of each other, not for all of them', async () => {
+    const turns = new Turns<string>(100);
+    const done: string[] = [];
+    await Promise.all([...pieces(turns, done, 'a', 4), ...pieces(turns, done, 'b', 1), ...pieces(turns, done, 'c', 2)]);
+    // a0 was begun, and a1 was waiting, before anybody else had come.
+    expect(done).toEqual(['a0', 'a1', 'b0', 'c0', 'a2', 'c1', 'a3']);
+  });
+
+  it('go on after work that failed, and after a rest', async () => {
+    const turns = new Turns<string>(100);
+    const failed = turns.take('a', () => Promise.reject(new Error('broken')));
+    const fine = turns.take('a', () => Promise.resolve('fine'));
+    await expect(failed).rejects.toThrow('broken');
+    await expect(fine).resolves.toBe('fine');
+    await expect(turns.take('a', () => Promise.resolve('later'))).resolves.toBe('later');
+  });
+
+  it('R-PEER-7 keep no more than a bounded number waiting for one user', async () => {
+    const turns = new Turns<string>(3);
+    const done: string[] = [];
+    const taken = pieces(turns, done, 'a', 10);
+    expect(taken.length).toBe(4);
+    await Promise.all([...taken, ...pieces(turns, done, 'b', 1)]);
+  });
+});
