@@ -86,7 +86,7 @@ describe('the hash of an executable', () => {
   it('R-PEER-7 R-RES-1 is there soon for one user while another has ordered many, and leaves no descriptor', async () => {
     const hashes = new ExecutableHashes(2 ** 30);
     const many = await Promise.all(
-      Array.from({ length: 12 }, (_, n) => run(program(`large-${n}`, 48 * 2 ** 20), ['5'], 10_001)),
+      Array.from({ length: 12 }, (_, n) => run(program(`large-${n}`, 24 * 2 ** 20), ['5'], 10_001)),
     );
     // The thread that hashes has descriptors of its own, and is there from the first time on.
     await hashes.of(await run('/usr/bin/perl', ['-e', 'sleep 5']));

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import type net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -123,6 +123,36 @@ describe('a peer', () => {
     const again = peers.accept(descriptorOf(await second));
     expect(again.process).toBe(peer.process);
     for (const each of [peer, again]) peers.release(each.process);
+  });
+
+  it('R-PEER-2 is refused when it has become a setuid program before anybody looked at it', async () => {
+    const came = new Promise<net.Socket>((resolve) => waiting.push(resolve));
+    const child = spawn('/usr/bin/python3', ['-c', script, listening.path], {
+      uid: 10_001,
+      gid: 10_001,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    children.push(child);
+    const socket = await came;
+    child.stdin?.write('os.set_inheritable(s.fileno(), True); os.execv("/bin/su", ["su"])\n');
+    const program = (): string => readFileSync(`/proc/${child.pid}/status`, 'latin1');
+    while (!program().includes('Name:\tsu\n')) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(program()).toMatch(/^Uid:\t10001\t0\t/m);
+    expect(() => peers.accept(descriptorOf(socket))).toThrow(expect.objectContaining({ reason: 'peer-changed' }));
+  });
+
+  it('R-PEER-2 is not served while a debugger holds it, and is again afterwards', async () => {
+    const { peer, child } = await connect(10_001);
+    const trace = `import ctypes, sys; print(ctypes.CDLL(None).ptrace(0x4206, ${child.pid}, 0, 0), flush=True); sys.stdin.readline()`;
+    const tracer = spawn('/usr/bin/python3', ['-c', trace], { stdio: ['pipe', 'pipe', 'inherit'] });
+    children.push(tracer);
+    expect(String(await new Promise((resolve) => tracer.stdout.once('data', resolve)))).toMatch(/^0/);
+    expect(peer.process.sameness()).toBe('traced');
+    const gone = new Promise((resolve) => tracer.once('exit', resolve));
+    tracer.stdin.end();
+    await gone;
+    expect(peer.process.sameness()).toBe('same');
+    peers.release(peer.process);
   });
 
   it('is learned anew on its next connection after it has changed', async () => {
