@@ -7,6 +7,7 @@ const libc = koffi.load('libc.so.6');
 const epollCreate = libc.func('int epoll_create1(int)');
 const epollControl = libc.func('int epoll_ctl(int, int, int, void *)');
 const epollWait = libc.func('int epoll_wait(int, _Out_ uint8_t *, int, int)');
+const eventfd = libc.func('int eventfd(unsigned int, int)');
 
 const O_CLOEXEC = 0o2000000;
 
@@ -18,6 +19,7 @@ export class ExitWatch {
   #lastCookie = 0;
   #waiting = false;
   #closed = false;
+  #bell = -1;
 
   /** Calls `exited` once, when the process behind `pidfd` ends; forgotten when disposed. The pidfd stays the caller's. */
   add(pidfd: number, exited: () => void): Disposable {
@@ -32,7 +34,8 @@ export class ExitWatch {
   close(): void {
     this.#closed = true;
     this.#watched.clear();
-    if (!this.#waiting) closeSync(this.#epoll);
+    if (this.#waiting) this.#wake();
+    else closeSync(this.#epoll);
   }
 
   #remove(cookie: number): void {
@@ -49,10 +52,21 @@ export class ExitWatch {
     const events = Buffer.alloc(eventSize * batch);
     epollWait.async(this.#epoll, events, batch, 1000, (error: unknown, count: number) => {
       this.#waiting = false;
-      if (this.#closed) return closeSync(this.#epoll);
+      if (this.#closed) return this.#letGo();
       for (let i = 0; error === null && i < count; i++) this.#exited(events.readUInt32LE(i * eventSize + dataOffset));
       this.#wait();
     });
+  }
+
+  /** By a descriptor that is readable from the start: the waiting call comes back, and a process that ends need not wait. */
+  #wake(): void {
+    this.#bell = eventfd(1, O_CLOEXEC);
+    epollControl(this.#epoll, EPOLL_CTL_ADD, this.#bell, epollEvent(0));
+  }
+
+  #letGo(): void {
+    closeSync(this.#epoll);
+    if (this.#bell >= 0) closeSync(this.#bell);
   }
 
   #exited(cookie: number): void {
