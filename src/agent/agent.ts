@@ -1,5 +1,5 @@
 /** Serves workloads on this host: the Workload API, health and reflection on one Unix socket. */
-import { IdentityError } from '../errors.ts';
+import { type ErrorCode, IdentityError } from '../errors.ts';
 import { HealthService } from '../gen/grpc/health/v1/health.ts';
 import { ServerReflectionService as ReflectionV1 } from '../gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService as ReflectionV1Alpha } from '../gen/grpc/reflection/v1alpha/reflection.ts';
@@ -78,7 +78,10 @@ function requireHeader(path: string, call: { metadata: Readonly<Record<string, u
   throw new IdentityError('invalid-argument', 'security header missing from request: send workload.spiffe.io: true');
 }
 
-/** What is expected is told to the caller in its own words; anything else is a bug and leaves as an incident id. */
+/**
+ * What is expected is told to the caller in its own words, so far as it is about the call: what our disk or our keys
+ * suffer is for the log. Anything else is a bug and leaves as an incident id.
+ */
 const failing =
   (log: Log) =>
   (path: string, { process }: Peer, error: unknown): IdentityError | undefined => {
@@ -86,8 +89,20 @@ const failing =
     if (error instanceof IdentityError) {
       const level = error.code === 'cancelled' ? 'debug' : 'info';
       log[level]({ ...caller, code: error.code, reason: error.reason, err: error.cause }, error.message);
-      return error;
+      return ownTrouble.has(error.code) && error.reason !== undefined ? notNow(error) : error;
     }
     log.error({ ...caller, err: error }, 'internal error');
     return undefined;
   };
+
+/** With a reason, these come from within: a limit that the caller has met gives none. */
+const ownTrouble: ReadonlySet<ErrorCode> = new Set([
+  'resource-exhausted',
+  'unavailable',
+  'failed-precondition',
+  'data-loss',
+  'not-found',
+]);
+
+const notNow = ({ code, cause }: IdentityError): IdentityError =>
+  new IdentityError(code, 'the issuer cannot grant anything new now: try again later', { cause });
