@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -297,6 +297,17 @@ describe('opening and closing', () => {
     await registry.close();
     await expect(openRegistry({ ...options(), leastVersion: 3 })).rejects.toThrow(refused('data-loss', /old copy/));
     registry = await openRegistry({ ...options(), leastVersion: 2 });
+  });
+
+  it('begins no other in the place of one that is missing', async () => {
+    await registry.close();
+    const { path } = options();
+    renameSync(path, `${path}.away`);
+    const gone = openRegistry({ ...options(), leastVersion: 1 });
+    await expect(gone).rejects.toThrow(refused('data-loss', /is missing and was at change 1/));
+    expect(existsSync(path)).toBe(false);
+    renameSync(`${path}.away`, path);
+    registry = await openRegistry({ ...options(), leastVersion: 1 });
   });
 
   it('refuses the registry of another trust domain, and says whose it is', async () => {

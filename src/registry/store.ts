@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Kysely, sql } from 'kysely';
@@ -44,6 +45,7 @@ export class Store {
     const { path, key, trustDomain } = options;
     const sealer = new RowSealer(key);
     try {
+      refuseMissing(options);
       createIfMissing(path, (database) => fill(database, trustDomain, sealer));
       const contents = await inspect(path, (database) => load(database, path, trustDomain, sealer));
       failpoint('registry.inspected');
@@ -110,6 +112,13 @@ export class Store {
 function fill(database: DatabaseSync, trustDomain: TrustDomain, sealer: RowSealer): void {
   const { one, trust_domain, version, seal } = registryRow(trustDomain, 0, new Sum(), sealer);
   database.prepare('insert into registry values (?, ?, ?, ?)').run(one, trust_domain, version, seal);
+}
+
+/** An empty one in its place would be refused too, and be in the way of the one that is put back. */
+function refuseMissing({ path, leastVersion = 0 }: StoreOptions): void {
+  if (leastVersion === 0 || existsSync(path) || existsSync(`${path}-wal`)) return;
+  const message = `${path} is missing and was at change ${leastVersion}: restore the newest copy`;
+  throw new IdentityError('data-loss', message, { reason: 'registry-version' });
 }
 
 function refuseOlder({ path, leastVersion = 0 }: StoreOptions, version: number): void {
