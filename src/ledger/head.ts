@@ -93,5 +93,5 @@ function readIfThere(path: string): Buffer | undefined {
 const damaged = (directory: string): IdentityError =>
   new IdentityError(
     'data-loss',
-    `${headPath(directory)} was changed, or sealed with another key: restore it, and the key, from a good copy; nothing is written meanwhile`,
+    `${headPath(directory)} was changed, or its key keys/ledger.seal was: restore both from a good copy; nothing is written meanwhile`,
   );

@@ -66,7 +66,8 @@ class SealedNumber {
     const text = readPrivateFile(this.#path, 1024).toString('latin1');
     const number = Number(/^\d{1,15}(?= )/.exec(text)?.[0]);
     if (text === this.#line(number)) return number;
-    throw new IdentityError('data-loss', `${this.#path} is damaged; put it back from a backup of this directory`);
+    const what = `${this.#path} is damaged, or keys/registry.seal is`;
+    throw new IdentityError('data-loss', `${what}; put both back from a backup of this directory`);
   }
 
   write(number: number): void {
