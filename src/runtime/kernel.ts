@@ -2,6 +2,7 @@
  * The few questions that only the kernel can answer about who is at the other end of a Unix socket, and that Node does
  * not ask. Everything here is synchronous and takes microseconds; descriptors it returns belong to the caller.
  */
+import { closeSync } from 'node:fs';
 import koffi from 'koffi';
 import { IdentityError } from '../errors.ts';
 
@@ -14,10 +15,13 @@ const readlinkat = libc.func('long readlinkat(int, const char *, _Out_ uint8_t *
 const flock = libc.func('int flock(int, int)');
 const syscall = libc.func('long syscall(long, int, unsigned int)');
 const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+const socketpair = libc.func('int socketpair(int, int, int, _Out_ uint8_t *)');
 const setsockopt = libc.func('int setsockopt(int, int, int, const uint8_t *, uint32_t)');
 const recvmsg = libc.func('long recvmsg(int, void *, int)');
 
 // Linux numbers, the same on x86-64 and arm64 unless said otherwise.
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_PASSCRED = 16;
 const SO_PEERCRED = 17;
@@ -52,6 +56,21 @@ export function peerPidfd(socket: number): number {
   const value = Buffer.alloc(4);
   if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, value, [value.length]) !== 0) throw failure('SO_PEERPIDFD');
   return value.readInt32LE(0);
+}
+
+/** Does this kernel know `SO_PEERPIDFD`? Asked about a connection of our own with ourselves. */
+export function hasPeerPidfd(): boolean {
+  const ends = Buffer.alloc(8);
+  if (socketpair(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, ends) !== 0) throw failure('socketpair');
+  const [one, other] = [ends.readInt32LE(0), ends.readInt32LE(4)];
+  try {
+    closeSync(peerPidfd(one));
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const end of [one, other]) closeSync(end);
+  }
 }
 
 /** From now on the kernel notes who writes on connections that are accepted from this listening socket. */

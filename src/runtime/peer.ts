@@ -19,6 +19,7 @@ import {
   sameFile,
 } from './kernel.ts';
 import { findIdLines, isTraced, type ProcessIds, parseIds, parseStartTime } from './proc-text.ts';
+import { assertSight } from './sight.ts';
 
 /** `traced`: the same, but under the control of a debugger, which writes its memory and its registers. */
 export type Sameness = 'same' | 'traced' | 'gone' | 'changed';
@@ -151,6 +152,7 @@ export class Peers {
 
   /** @param watchExits whether `onEnded` is asked for: watching takes a thread of the pool */
   constructor({ watchExits }: { readonly watchExits: boolean }) {
+    assertSight();
     this.#exits = watchExits ? new ExitWatch() : undefined;
   }
 
