@@ -33,6 +33,20 @@ describe('readEntryFile', () => {
     expect([lineOf(0), lineOf(1)]).toEqual(lines);
   });
 
+  it('refuses a file that is all brackets, which the YAML library would follow to the end of the stack', async () => {
+    for (const deep of [
+      '{"entries":'.repeat(4_000),
+      '2{"entries":{'.repeat(4_000),
+      '['.repeat(50_000),
+      '- '.repeat(50_000),
+    ]) {
+      await expect(readEntryFile(file('deep.yaml', deep)), deep.slice(0, 20)).rejects.toMatchObject({
+        code: 'invalid-argument',
+        message: expect.stringContaining('deep.yaml:1: '),
+      });
+    }
+  });
+
   it('takes entries as the issuer printed them, without what the issuer gives', async () => {
     const printed = web.replace('{', '{"id":"e1","revision":4,"createdAt":"2026-11-23T12:00:00Z","expiresAt":null,');
     const { entries } = await readEntryFile(file('printed.ndjson', printed));

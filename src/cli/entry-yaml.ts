@@ -11,8 +11,7 @@ export function entriesOfYaml(name: string, text: string): { values: unknown[]; 
   const lines = new LineCounter();
   const values: unknown[] = [];
   const offsets: number[] = [];
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-  for (const document of Array.isArray(documents) ? documents : []) {
+  for (const document of documentsOf(name, text, lines)) {
     const [error] = document.errors;
     if (error !== undefined) throw badLine(name, lines.linePos(error.pos[0]).line, `not YAML: ${error.message}`);
     for (const item of itemsOf(document.contents)) {
@@ -22,6 +21,17 @@ export function entriesOfYaml(name: string, text: string): { values: unknown[]; 
     }
   }
   return { values, lineOf: (index) => lines.linePos(offsets[index] ?? 0).line };
+}
+
+/** The library calls itself once for each level: a file that is all brackets would use up the stack. */
+function documentsOf(name: string, text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
+  try {
+    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
+    return Array.isArray(documents) ? documents : [];
+  } catch (error) {
+    if (error instanceof RangeError) throw badLine(name, 1, 'not YAML: nested too deep');
+    throw error;
+  }
 }
 
 /** An alias to nothing, or to too much, shows only here. */

@@ -62,7 +62,7 @@ function readSvid(message: X509SVID): FetchedX509Svid {
   if (svid.id !== id) throw unusable('spiffe_id and x509_svid name different identities');
   const privateKey = field('x509_svid_key', () => createPrivateKey({ key, format: 'der', type: 'pkcs8' }));
   const [leaf] = svid.certificates;
-  if (leaf === undefined || !new X509Certificate(leaf).checkPrivateKey(privateKey))
-    throw unusable('x509_svid_key does not belong to x509_svid');
+  const belongs = field('x509_svid', () => new X509Certificate(leaf ?? chain).checkPrivateKey(privateKey));
+  if (!belongs) throw unusable('x509_svid_key does not belong to x509_svid');
   return Object.freeze({ ...svid, privateKey, hint: message.hint });
 }

@@ -28,7 +28,7 @@ export const ledgerMethods = ({ ledger, verify, flush }: LedgerParts): Pick<Admi
 
   archiveLedger: async ({ before, directory }) => {
     if (before === undefined) throw new IdentityError('invalid-argument', 'say up to when: --before 2026-01-01');
-    return ledger.archive(before.getTime(), directory === '' ? undefined : directory);
+    return ledger.archive(momentOf('before', before), directory === '' ? undefined : directory);
   },
 });
 
@@ -38,8 +38,15 @@ const filterOf = (request: wire.ListRecordsRequest): LedgerFilter => ({
   ...(request.pid === 0 ? {} : { pid: request.pid }),
   ...(request.serial === '' ? {} : { serial: request.serial }),
   ...(request.jti === '' ? {} : { jti: request.jti }),
-  ...(request.since === undefined ? {} : { since: request.since.getTime() }),
+  ...(request.since === undefined ? {} : { since: momentOf('since', request.since) }),
   ...(request.kind === '' ? {} : { kind: request.kind }),
   ...(request.seq === 0 ? {} : { seq: request.seq }),
   ...(request.limit === 0 ? {} : { limit: request.limit }),
 });
+
+/** A timestamp can count more seconds than a date has. */
+function momentOf(field: string, date: Date): number {
+  const at = date.getTime();
+  if (Number.isNaN(at)) throw new IdentityError('invalid-argument', `${field} is not a moment`);
+  return at;
+}
