@@ -1,78 +1,66 @@
 /**
- * `make fuzz`: hostile bytes into everything that reads bytes of strangers. A target returns or throws an IdentityError,
- * within a second; anything else is a finding, printed with its input in hex, and the run fails.
+ * `make fuzz`: hostile bytes into everything that reads bytes of strangers, led by coverage, and the same questions put
+ * to other people's verifiers. A target returns or throws an IdentityError, within a second; anything else is a finding,
+ * printed with the shortest input that shows it, and the run fails.
  *
- *   node test/fuzz/run.ts [--seconds 5] [--seed 1] [--only jwt-svid]
+ *   node test/fuzz/run.ts [--seconds 10] [--seed 1] [--only jwt-svid,pem] [--skip judges] [--keep]
  *   node test/fuzz/run.ts --only jwt-svid --input 65794a…      one input again
+ *
+ * --keep writes what was found worth keeping into test/fuzz/corpus.
  */
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
-import { byteTargets } from './byte-targets.ts';
-import { spiffeTargets } from './spiffe-targets.ts';
-import type { Finding, Order, Result } from './worker.ts';
+import { supervise } from './engine/supervise.ts';
+import type { Result } from './engine/worker.ts';
+import { judges } from './judges.ts';
+import { targets } from './targets.ts';
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: process.env['FUZZ_SECONDS'] ?? '5' },
+    seconds: { type: 'string', default: process.env['FUZZ_SECONDS'] ?? '10' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
+    skip: { type: 'string' },
     input: { type: 'string' },
+    keep: { type: 'boolean', default: false },
   },
 });
-const hungMs = 5_000;
-const headerBytes = 8;
-const room = 64 * 1024;
+/** The search leaves half of a core idle while it writes down what it tries. */
+const sideBySide = 2;
 
-const names = [...spiffeTargets, ...byteTargets]
-  .map(({ name }) => name)
-  .filter((name) => (values.only ?? name) === name);
-if (names.length === 0) throw new Error(`no such target: ${values.only}`);
-process.stdout.write(`${names.length} targets, ${values.seconds} s each, --seed ${values.seed}\n`);
+const wanted = values.only?.split(',') ?? Object.keys(targets);
+const unknown = wanted.find((name) => targets[name] === undefined);
+if (unknown !== undefined) throw new Error(`no such target: ${unknown}; there are ${Object.keys(targets).join(', ')}`);
+print(`${wanted.length} targets, ${values.seconds} s each, --seed ${values.seed}`);
+print(
+  `${'target'.padEnd(18)} ${'inputs'.padStart(10)} ${'accepted'.padStart(10)} ${'corpus'.padStart(6)}  code reached`,
+);
 
 let findings = 0;
 let executions = 0;
-for (const name of names) {
-  const result = await fuzz(name);
-  executions += result.executions;
-  process.stdout.write(
-    `${name.padEnd(22)} ${result.executions.toLocaleString('en').padStart(10)} inputs, ${result.accepted.toLocaleString('en')} accepted\n`,
-  );
-  for (const { what, input } of result.findings) {
-    findings += 1;
-    process.stdout.write(`!! ${name}: ${what}\n   --only ${name} --input ${Buffer.from(input).toString('hex')}\n`);
-  }
-}
-process.stdout.write(`${executions.toLocaleString('en')} inputs, ${findings} findings\n`);
+const waiting = [...wanted];
+await Promise.all(Array.from({ length: sideBySide }, lane));
+print(`${executions.toLocaleString('en')} inputs, ${findings} findings`);
+if (values.only === undefined && values.skip !== 'judges') findings += await judges(print);
 process.exitCode = findings === 0 ? 0 : 1;
 
-/** One target in a thread of its own; the watchdog looks whether it still moves. */
-function fuzz(name: string): Promise<Result> {
-  const shared = new SharedArrayBuffer(headerBytes + room);
-  const header = new Int32Array(shared, 0, 2);
-  const input = values.input === undefined ? undefined : Buffer.from(values.input, 'hex');
-  const order: Order = { name, ms: Number(values.seconds) * 1000, seed: Number(values.seed), input, shared };
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(join(import.meta.dirname, 'worker.ts'), { workerData: order });
-    let [seen, since] = [0, performance.now()];
-    const watchdog = setInterval(() => {
-      const count = Atomics.load(header, 0);
-      if (count !== seen || count === 0) [seen, since] = [count, performance.now()];
-      else if (performance.now() - since > hungMs) finish({ executions: count, accepted: 0, findings: [hung()] });
-    }, 250);
-    const hung = (): Finding => ({
-      what: `does not come back within ${hungMs / 1000} s`,
-      input: Buffer.from(new Uint8Array(shared, headerBytes, header[1])),
-    });
-    const finish = (result: Result): void => {
-      clearInterval(watchdog);
-      void worker.terminate();
-      resolve(result);
-    };
-    worker.once('message', finish);
-    worker.once('error', (error) => {
-      clearInterval(watchdog);
-      reject(error);
-    });
-  });
+async function lane(): Promise<void> {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+    const { seconds, seed, input, keep } = values;
+    tell(name, await supervise({ name, ms: Number(seconds) * 1000, seed: Number(seed), input, keep }));
+  }
+}
+
+function tell(name: string, result: Result): void {
+  executions += result.executions;
+  const numbers = [result.executions, result.accepted].map((count) => count.toLocaleString('en').padStart(10));
+  const share = `${((100 * result.reached) / (result.code || 1)).toFixed(1)} % of ${(result.code / 1024).toFixed(1)} KiB`;
+  print(`${name.padEnd(18)} ${numbers.join(' ')} ${String(result.corpus).padStart(6)}  ${share}`);
+  for (const { what, input } of result.findings) {
+    findings += 1;
+    print(`!! ${name}: ${what}\n   node test/fuzz/run.ts --only ${name} --input ${input}`);
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }

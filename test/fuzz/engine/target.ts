@@ -1,10 +1,15 @@
+import type { Shape } from './shapes.ts';
+
 /** Something that reads bytes of strangers. */
 export interface Target {
-  readonly name: string;
   /** What it accepts, and tokens that its grammar knows. */
   readonly seeds: readonly Buffer[];
+  /** How its input is built, so that parts can be exchanged without breaking all of it. */
+  readonly shape?: Shape;
+  /** So many bytes stand before it and say what it is. */
+  readonly prefix?: number;
   /** Returns, or throws an IdentityError. `UnkeptPromise` and everything else is a finding. */
-  run(input: Buffer): void;
+  run(input: Buffer): void | Promise<void>;
 }
 
 /** It returned, and what it returned is not true. */

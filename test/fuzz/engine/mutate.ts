@@ -1,19 +1,11 @@
-/** Makes hostile inputs of honest ones. Everything follows from one number, so that a run can be repeated. */
+/** Makes hostile inputs of honest ones. */
+import { pick, type Random } from './random.ts';
+import { shaped } from './shapes.ts';
+import type { Target } from './target.ts';
 
-export type Random = (below: number) => number;
+type Built = Pick<Target, 'shape' | 'prefix'>;
 
-/** xorshift32: fast, and good enough to choose where to break something. */
-export function randomOf(seed: number): Random {
-  let state = seed | 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-const longest = 64 * 1024;
+export const longest = 64 * 1024;
 
 /** Values at which counting goes wrong, and characters at which parsing does. */
 const bytes = Buffer.from('000102097f80818283feff0a0d20222e2f3a5b5c5d7b7d2a26402d3c3e3d2b3025', 'hex');
@@ -38,6 +30,7 @@ const splice = (input: Buffer, start: number, end: number, piece: Buffer): Buffe
   Buffer.concat([input.subarray(0, start), piece, input.subarray(end)]);
 
 const mutations: readonly Mutation[] = [
+  renumber,
   function flipBit(input, random) {
     const out = Buffer.from(input);
     const at = random(out.length || 1);
@@ -77,10 +70,39 @@ const mutations: readonly Mutation[] = [
   },
 ];
 
-export function mutate(pool: readonly Buffer[], random: Random): Buffer {
-  let input = pool[random(pool.length)] ?? Buffer.alloc(0);
-  for (let left = 1 + random(6); left > 0; left--) {
-    input = mutations[random(mutations.length)]?.(input, random, pool) ?? input;
+/** A number in the text becomes one at which counting goes wrong. */
+function renumber(input: Buffer, random: Random): Buffer {
+  const text = input.toString('latin1');
+  const numbers = [...text.matchAll(/\d+/g)];
+  const found = numbers[random(numbers.length || 1)];
+  if (found === undefined) return input;
+  return splice(input, found.index, found.index + found[0].length, Buffer.from(pick(oddNumbers, random)));
+}
+
+const oddNumbers = [
+  '0',
+  '00',
+  '-1',
+  '1e9',
+  '255',
+  '256',
+  '65536',
+  '2147483648',
+  '4294967296',
+  '9007199254740993',
+  '9'.repeat(40),
+];
+
+/** Some steps away from one of the pool, half of them by its shape. */
+export function mutate(pool: readonly Buffer[], random: Random, { shape, prefix = 0 }: Built): Buffer {
+  const scramble = (bytes: Buffer): Buffer => pick(mutations, random)(bytes, random, pool);
+  // What was found last is what nobody has tried to break yet.
+  const recent = random(3) === 0 ? Math.max(0, pool.length - 16) : 0;
+  let input = pool[recent + random(pool.length - recent)] ?? Buffer.alloc(0);
+  for (let left = 1 + random(5); left > 0; left--) {
+    const byShape = shape !== undefined && random(2) === 0 ? shaped[shape] : undefined;
+    const body = byShape?.(input.subarray(prefix), pick(pool, random).subarray(prefix), random, scramble);
+    input = body === undefined ? scramble(input) : Buffer.concat([input.subarray(0, prefix), body]);
     if (input.length > longest) input = input.subarray(0, longest);
   }
   return input;

@@ -1,0 +1,67 @@
+/** Starts the process of a target, watches that it moves, and says what it was doing when it did not. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Witness } from './attempt.ts';
+import type { Order, Result } from './worker.ts';
+
+const hungMs = 5_000;
+/** Loading, and writing down the result, take their time on a busy machine. */
+const startMs = 60_000;
+const heapMegabytes = 1024;
+
+export async function supervise(order: Omit<Order, 'witness'>): Promise<Result> {
+  const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'mayfly-fuzz-'));
+  const witness = join(directory, 'witness');
+  try {
+    return await outcomeOf({ ...order, witness });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function outcomeOf(order: Order): Promise<Result> {
+  const child = fork(join(import.meta.dirname, 'worker.ts'), [JSON.stringify(order)], {
+    execArgv: [`--max-old-space-size=${heapMegabytes}`, '--disable-warning=ExperimentalWarning'],
+    env: { ...process.env, TMPDIR: join(order.witness, '..') },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      said = `${said}${chunk}`.slice(-4_000);
+    });
+  return new Promise((resolve) => {
+    const watch = watchdog(child, order);
+    const ended = (result: Result): void => {
+      clearInterval(watch.timer);
+      resolve(result);
+    };
+    child.once('message', (result) => ended(result as Result));
+    child.once('exit', (code, signal) => {
+      const how = watch.hung ? `does not come back within ${hungMs / 1000} s` : `ends the process (${signal ?? code})`;
+      ended(failed(order, `${how}\n${said}`));
+    });
+  });
+}
+
+/** Only processor time that the process used counts: a machine may stop for others, a hang keeps on. */
+function watchdog(child: ChildProcess, { witness }: Order): { readonly timer: NodeJS.Timeout; hung: boolean } {
+  let [seen, since] = [-1, performance.now()];
+  const timer = setInterval(() => {
+    const count = existsSync(witness) ? Witness.read(witness).count : 0;
+    if (count !== seen) [seen, since] = [count, performance.now()];
+    if (performance.now() - since < (count === 0 ? startMs : hungMs)) return;
+    state.hung = true;
+    child.kill('SIGKILL');
+  }, 250);
+  const state = { timer, hung: false };
+  return state;
+}
+
+function failed({ witness }: Order, what: string): Result {
+  const { count, input } = existsSync(witness) ? Witness.read(witness) : { count: 0, input: Buffer.alloc(0) };
+  const findings = [{ what, input: input.toString('hex') }];
+  return { executions: count, accepted: 0, corpus: 0, reached: 0, code: 0, findings };
+}

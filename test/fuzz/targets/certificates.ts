@@ -1,0 +1,121 @@
+/** Certificates: as they come, and signed whatever they say. */
+import { X509Certificate } from 'node:crypto';
+import { parseX509Svid, verifyX509Svid } from '../../../src/spiffe/x509-svid.ts';
+import { parseCertificate, splitCertificates } from '../../../src/x509/certificate.ts';
+import { decodePem, encodePem } from '../../../src/x509/pem.ts';
+import { importPublicKey, parsePublicKey } from '../../../src/x509/public-key.ts';
+import { FakeCa } from '../../fakes/ca.ts';
+import { promise, type Target, texts } from '../engine/target.ts';
+import * as forged from '../forge.ts';
+
+const now = Date.now();
+const root = new FakeCa('example.org');
+const leaf = root.issue('/web').chain;
+const chain = new FakeCa('example.org', root).issue('/deep/er').chain;
+
+export const certificate: Target = {
+  seeds: [root.certificate, ...leaf, ...chain, Buffer.from('3080a0030201', 'hex')],
+  shape: 'der',
+  run: (input) => promise(parseCertificate(input).der.equals(input), 'a certificate is all of its bytes'),
+};
+
+export const certificateList: Target = {
+  seeds: [Buffer.concat([...leaf, ...chain]), root.certificate],
+  shape: 'der',
+  run: (input) => promise(Buffer.concat(splitCertificates(input)).equals(input), 'pieces make the whole'),
+};
+
+export const publicKey: Target = {
+  seeds: ['ec', 'rsa2048', 'p384', 'p521', 'ed25519'].map(forged.publicKeyOf),
+  shape: 'der',
+  run: (input) => {
+    const { type } = parsePublicKey(input);
+    const { asymmetricKeyType, asymmetricKeyDetails } = importPublicKey(input);
+    promise(type.startsWith(`${asymmetricKeyType}`), 'the kind that OpenSSL reads');
+    const { modulusLength = 2048 } = asymmetricKeyDetails ?? {};
+    promise(modulusLength >= 2048 && modulusLength <= 8192, 'RSA of a size that is accepted');
+  },
+};
+
+export const x509Svid: Target = {
+  seeds: [Buffer.concat(leaf), Buffer.concat(chain), root.certificate],
+  shape: 'der',
+  run: (input) => {
+    const { certificates } = parseX509Svid(input);
+    verifyX509Svid(certificates, () => [root.certificate], now);
+    const known = [leaf, chain].some(([first]) => first?.equals(certificates[0] ?? Buffer.alloc(0)));
+    promise(known, 'a leaf that was changed after signing is not believed');
+  },
+};
+
+const { basicConstraints, der, keyUsage, names, uri } = forged;
+const top = { subject: 'root', key: 'root' };
+const middle = { subject: 'middle', key: 'middle' };
+const anchor = forged.forge({ ...top, extensions: [basicConstraints(true), keyUsage([5])] });
+const ca = (...more: Buffer[]): Buffer =>
+  forged.toBeSigned({ ...middle, issuer: top, extensions: [basicConstraints(true), keyUsage([5]), ...more] });
+const svid = (...more: Buffer[]): Buffer =>
+  forged.toBeSigned({
+    subject: 'web',
+    key: 'web',
+    issuer: top,
+    extensions: [basicConstraints(false), keyUsage([0]), ...more],
+  });
+const id = uri('spiffe://example.org/web');
+const below = forged.forge({
+  subject: 'web',
+  key: 'web',
+  issuer: middle,
+  extensions: [keyUsage([0]), names(false, id)],
+});
+
+/** What a CA of ours, or somebody who has its key, could sign: as a leaf, and as a CA above a good leaf. */
+export const x509Signed: Target = {
+  seeds: [
+    svid(names(false, id), forged.purposes(forged.serverAuth, forged.clientAuth)),
+    svid(names(true, id, forged.dns('web.example.org')), forged.authorityKeyId('root'), forged.subjectKeyId('web')),
+    ca(names(false, uri('spiffe://example.org')), forged.subjectKeyId('middle')),
+    ca(forged.nameConstraints([uri('example.org')], [forged.dns('evil.example')])),
+    ca(forged.nameConstraints([], [uri('.example.org')]), forged.extension('1.2.3.4', true, forged.sequence())),
+    forged.nameConstraints([forged.dns('a')], [der(0x87, Buffer.alloc(8)), der(0xa4, forged.nameOf('x'))]),
+  ],
+  shape: 'der',
+  run: (tbs) => {
+    const made = forged.signedBy('root', tbs);
+    const asLeaf = refusal(() => verifyX509Svid([made], () => [anchor], now));
+    const asCa = refusal(() => verifyX509Svid([below, made], () => [anchor], now));
+    if (asLeaf === undefined) judgeLeaf(new X509Certificate(made));
+    if (asCa === undefined) promise(new X509Certificate(made).ca, 'a CA for OpenSSL too');
+    if (asLeaf !== undefined && asCa !== undefined) throw asLeaf;
+  },
+};
+
+function judgeLeaf({ ca: isCa, subjectAltName = '' }: X509Certificate): void {
+  promise(!isCa, 'no CA is a leaf');
+  const found = subjectAltName.match(/URI:spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+/g) ?? [];
+  promise(found.length === 1 && (subjectAltName.match(/URI:/g) ?? []).length === 1, 'one URI, a SPIFFE ID');
+}
+
+export const pem: Target = {
+  seeds: texts(
+    encodePem('CERTIFICATE', root.certificate),
+    '-----BEGIN CERTIFICATE-----\n',
+    '-----END X-----',
+    '====',
+    '\r\n',
+  ),
+  run: (input) => {
+    for (const bytes of decodePem('CERTIFICATE', input.toString('latin1'))) {
+      promise(decodePem('CERTIFICATE', encodePem('CERTIFICATE', bytes))[0]?.equals(bytes) === true, 'it is read back');
+    }
+  },
+};
+
+function refusal(step: () => unknown): unknown {
+  try {
+    step();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
