@@ -83,6 +83,7 @@ export class Tail {
     try {
       failpoint('ledger.segment-before-create');
       file = await this.#open(path, true);
+      failpoint('ledger.segment-created');
       await file.write(bytes, 0);
       failpoint('ledger.segment-written');
       return file;

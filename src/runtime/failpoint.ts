@@ -52,6 +52,7 @@ export const failpoints = [
   'ledger.head-synced',
   // The next segment.
   'ledger.segment-before-create',
+  'ledger.segment-created',
   'ledger.segment-written',
   'ledger.segment-synced',
   'ledger.segment-listed',
