@@ -8,7 +8,7 @@ import { IdentityError } from './errors.ts';
 import { type Ledger, openLedger, RefusalCounter, verifyLedger } from './ledger/ledger.ts';
 import { openRegistry, type Registry } from './registry/registry.ts';
 import { systemClock as clock } from './runtime/clock.ts';
-import { openDataDirectory } from './runtime/data-directory.ts';
+import { type DataDirectory, openDataDirectory } from './runtime/data-directory.ts';
 import { environment } from './runtime/environment.ts';
 import { enableFailpoints, failpoint } from './runtime/failpoint.ts';
 import { protectMemory } from './runtime/kernel.ts';
@@ -30,6 +30,7 @@ interface Rooms {
   readonly trustDomain: TrustDomain;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly data: DataDirectory;
   readonly ledger: Ledger;
   readonly verify: () => ReturnType<typeof verifyLedger>;
   readonly registry: Registry;
@@ -54,7 +55,7 @@ export async function up(config: Config): Promise<void> {
   closing.defer(() => agent.stop());
   const server = await serveOperators(rooms, agent);
   closing.defer(() => server.stop());
-  const problems = watchProblems(rooms);
+  const problems = watchProblems(rooms, [agent, server]);
   await serveStatus(rooms, agent, problems, closing);
   terminal.out(greeting(rooms, agent, server));
   failpoint('up.serving');
@@ -116,7 +117,8 @@ async function openRooms(
   const attestors = [unixAttestor({ hashLimitBytes: config.executable_hash_limit })];
   const verify = () => verifyLedger(directory, data.ledgerKey);
   const metrics = createMetrics();
-  return { config, trustDomain, log, metrics, ledger, verify, registry, recorder, authority, refusals, attestors };
+  const parts = { ledger, verify, registry, recorder, authority, refusals, attestors };
+  return { config, trustDomain, log, metrics, data, ...parts };
 }
 
 /** The last record. A disk that does not take it any more has been reported already. */
@@ -145,7 +147,10 @@ function serveOperators(rooms: Rooms, agent: Agent): Promise<Server> {
 }
 
 /** What an operator must know of, in words. The whole ledger is proven once, in the background: opening proves its end. */
-function watchProblems({ authority, ledger, verify, log }: Rooms): () => readonly string[] {
+function watchProblems(
+  { authority, ledger, verify, log }: Rooms,
+  sockets: readonly (Agent | Server)[],
+): () => readonly string[] {
   const found: string[] = [];
   void ledger.failed.then(({ message }) => found.push(message));
   void verify().then(({ problem }) => {
@@ -153,7 +158,10 @@ function watchProblems({ authority, ledger, verify, log }: Rooms): () => readonl
     found.push(`the ledger was tampered with at record ${problem.seq}: ${problem.message}`);
     log.error({ ...problem }, 'the ledger does not verify');
   });
-  return () => (authority.problem === undefined ? found : [authority.problem, ...found]);
+  return () => {
+    const now = [authority.problem, ...sockets.map((socket) => socket.problem())];
+    return [...now.filter((problem) => problem !== undefined), ...found];
+  };
 }
 
 async function serveStatus(

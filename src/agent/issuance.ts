@@ -74,7 +74,8 @@ export class Issuance {
     const svid = await this.#issue(instance, entry).catch((error: unknown) => {
       const now = this.#parts.clock.now();
       if (held === undefined || held.entry.revision !== entry.revision || now >= held.notAfter) throw error;
-      return { ...held, renewAt: now + retryMs };
+      // Not beyond its end: what has ended is not held.
+      return { ...held, renewAt: Math.min(now + retryMs, held.notAfter) };
     });
     instance.x509.set(entry.id, svid);
     failpoint('agent.x509-held');

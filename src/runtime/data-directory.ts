@@ -18,7 +18,10 @@ export interface DataDirectory {
   readonly fresh: boolean;
   /** The newest version of the registry that `remember` was told of: an older file is not the whole story. */
   readonly registryVersion: number;
+  /** What is to be remembered has happened already: where the disk does not take it now, the next one is tried. */
   remember(registryVersion: number): void;
+  /** Why the last one is not remembered. */
+  readonly problem: string | undefined;
   release(): void;
 }
 
@@ -31,7 +34,8 @@ export function openDataDirectory(path: string, random: Random): DataDirectory {
   try {
     failpoint('data.locked');
     ensurePrivateDirectory(join(path, 'keys'));
-    const used = existsSync(join(path, 'registry.db')) || existsSync(join(path, 'ledger'));
+    // The head, not the directory around it: a first start that was cut off between the two has kept nothing yet.
+    const used = existsSync(join(path, 'registry.db')) || existsSync(join(path, 'ledger', 'head'));
     const seal = (name: string): Buffer => readSeal(join(path, 'keys', name), used, random);
     const registryKey = seal('registry.seal');
     const version = new SealedNumber(join(path, 'registry.version'), registryKey);
@@ -42,6 +46,9 @@ export function openDataDirectory(path: string, random: Random): DataDirectory {
       fresh: !used,
       registryVersion: version.read(),
       remember: (number) => version.write(number),
+      get problem() {
+        return version.problem;
+      },
       release: () => closeSync(lock),
     };
   } catch (error) {
@@ -52,6 +59,7 @@ export function openDataDirectory(path: string, random: Random): DataDirectory {
 
 /** A number that only this mayfly can have written. Beside the database, so that a database cut short is noticed. */
 class SealedNumber {
+  problem: string | undefined;
   readonly #path: string;
   readonly #key: Buffer;
 
@@ -71,7 +79,12 @@ class SealedNumber {
   }
 
   write(number: number): void {
-    writeFileAtomic(this.#path, this.#line(number));
+    try {
+      writeFileAtomic(this.#path, this.#line(number));
+      this.problem = undefined;
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error);
+    }
   }
 
   #line(number: number): string {
