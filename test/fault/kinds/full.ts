@@ -1,0 +1,43 @@
+/** A disk that has no room left, for real: another file takes all but some pages of it, and goes away again. */
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Work } from '../lane.ts';
+import { Broken, type Scene } from '../scene.ts';
+
+const page = 4096;
+const leftPages = [0, 0, 1, 2, 3, 5, 8, 13, 40];
+const longestOrders = 6;
+
+export const fillDisk =
+  (count: number): Work =>
+  async (lane) => {
+    const { scene, tally } = lane;
+    const other = join(scene.disk.path, 'another-file');
+    await scene.start();
+    while (tally.injected < count && !lane.over) {
+      if (!scene.alive) await scene.start();
+      fill(other, (scene.chance.of(leftPages) ?? 0) * page);
+      scene.history.write({ t: 'fault', kind: tally.kind, what: 'full' });
+      let refused = false;
+      for (let left = 1 + scene.chance.below(longestOrders); left > 0; left--)
+        refused = !(await scene.operator.anything()) || refused;
+      rmSync(other);
+      if (refused) tally.inject('an order refused for want of room');
+      await roomAgain(scene);
+    }
+  };
+
+function fill(path: string, left: number): void {
+  const { bavail, bsize } = statfsSync(join(path, '..'));
+  const take = Math.max(0, bavail * bsize - left);
+  writeFileSync(path, Buffer.alloc(take));
+}
+
+/** Nothing needs a restart. */
+async function roomAgain(scene: Scene): Promise<void> {
+  const late = performance.now() + 3_000;
+  while (!(await scene.operator.anything())) {
+    if (!scene.alive) throw new Broken('it ended when the disk was full');
+    if (performance.now() > late) throw new Broken('there is room again and it takes no orders');
+  }
+}

@@ -1,0 +1,67 @@
+/** It is asked to end, or told other things, while it works. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Work } from '../lane.ts';
+import { Broken, type Scene } from '../scene.ts';
+
+const longestStopMs = 10_000;
+
+export const signals =
+  (count: number): Work =>
+  async (lane) => {
+    const { scene, tally } = lane;
+    while (tally.injected < count && !lane.over) {
+      if (!scene.alive) await scene.start();
+      const way = scene.chance.of(ways);
+      if (way === undefined) return;
+      const orders = orderUntilEnd(scene);
+      await pause(scene.chance.below(40));
+      scene.history.write({ t: 'fault', kind: tally.kind, what: way.name });
+      await way.send(scene);
+      await orders;
+      tally.inject(way.name);
+    }
+  };
+
+const ways: readonly { readonly name: string; readonly send: (scene: Scene) => Promise<void> }[] = [
+  { name: 'SIGTERM under load', send: (scene) => inOrder(scene, 'SIGTERM') },
+  { name: 'SIGTERM under load', send: (scene) => inOrder(scene, 'SIGTERM') },
+  { name: 'SIGINT under load', send: (scene) => inOrder(scene, 'SIGINT') },
+  { name: 'SIGTERM twice', send: twice },
+  { name: 'SIGHUP', send: (scene) => anyhow(scene, 'SIGHUP') },
+  { name: 'SIGQUIT', send: (scene) => anyhow(scene, 'SIGQUIT') },
+  { name: 'SIGUSR1', send: unmoved },
+];
+
+async function inOrder(scene: Scene, signal: NodeJS.Signals): Promise<void> {
+  const asked = performance.now();
+  scene.issuer.signal(signal);
+  const { code } = await scene.ended();
+  if (code !== 0) throw new Broken(`after ${signal} it ended with ${code}`);
+  if (performance.now() - asked > longestStopMs)
+    throw new Broken(`after ${signal} it took more than ten seconds to end`);
+}
+
+/** The second says: now. */
+async function twice(scene: Scene): Promise<void> {
+  scene.issuer.signal('SIGTERM');
+  await pause(scene.chance.below(20));
+  scene.issuer.signal('SIGTERM');
+  await scene.ended();
+}
+
+async function anyhow(scene: Scene, signal: NodeJS.Signals): Promise<void> {
+  scene.issuer.signal(signal);
+  await scene.ended();
+}
+
+/** A debugger would be a way to the keys. */
+async function unmoved(scene: Scene): Promise<void> {
+  scene.issuer.signal('SIGUSR1');
+  await pause(20);
+  await scene.stop();
+}
+
+async function orderUntilEnd(scene: Scene): Promise<void> {
+  const { issuer } = scene;
+  for (let count = 0; count < 2_000 && !issuer.ended; count++) if (!(await scene.operator.anything())) await pause(5);
+}

@@ -1,0 +1,75 @@
+/** Which faults, how many, on how many issuers. */
+import { Chance } from './chance.ts';
+import { LossyDisk, smallDisk } from './disk.ts';
+import { jumpClock, sleepAndWake, stopAndGo } from './kinds/clock.ts';
+import { damage } from './kinds/damage.ts';
+import { errors } from './kinds/errors.ts';
+import { fillDisk } from './kinds/full.ts';
+import { kill, killFirst } from './kinds/kill.ts';
+import { signals } from './kinds/signals.ts';
+import { stalls } from './kinds/stalls.ts';
+import { withoutDescriptors, withoutMemory } from './kinds/starve.ts';
+import { failSyscalls } from './kinds/syscalls.ts';
+import type { LaneOptions } from './lane.ts';
+import { filePoints, freshPoints, rotationPoints, startPoints } from './points.ts';
+
+type Planned = Omit<LaneOptions, 'root' | 'deadline'>;
+
+export function lanes({ full, seed }: { readonly full: boolean; readonly seed: number }): Planned[] {
+  const chance = new Chance(seed);
+  const times = full ? 10 : 1;
+  const kinds: readonly Kind[] = [
+    { kind: 'kill', issuers: 3 * times, work: kill({ rounds: 2 }) },
+    ...firstStarts.map((at) => ({
+      kind: 'kill at the first start',
+      issuers: times,
+      work: killFirst(at),
+      deserted: true,
+    })),
+    { kind: 'power cut', issuers: 2 * times, work: kill({ rounds: 1, died: cutPower }), disk: lossyDisk },
+    { kind: 'error', issuers: 2 * times, work: errors(1_500) },
+    { kind: 'stall', issuers: times, work: stalls(300) },
+    { kind: 'disk full', issuers: times, work: fillDisk(200), disk: tmpfs },
+    { kind: 'damage', issuers: 2 * times, work: damage(120), deserted: true, flags: ['--ca-ttl', '24h'] },
+    { kind: 'system call', issuers: times, work: failSyscalls(90) },
+    { kind: 'clock', issuers: times, work: jumpClock(60) },
+    { kind: 'sleep', issuers: times, work: sleepAndWake(40) },
+    { kind: 'stop and go', issuers: 2 * times, work: stopAndGo(3) },
+    { kind: 'signal', issuers: times, work: signals(50) },
+    { kind: 'descriptors', issuers: times, work: withoutDescriptors(30) },
+    { kind: 'memory', issuers: times, work: withoutMemory(6) },
+  ];
+  return kinds.flatMap(({ issuers, ...kind }, index) =>
+    Array.from({ length: issuers }, (_, number) => {
+      const first = 40_000 + 100 * index + 2 * number;
+      return {
+        ...kind,
+        name: `${kind.kind.replaceAll(' ', '-')}-${index}-${number + 1}`,
+        seed: chance.below(2 ** 32),
+        uids: [first, first + 1],
+      };
+    }),
+  );
+}
+
+interface Kind extends Omit<Planned, 'name' | 'seed' | 'uids'> {
+  readonly issuers: number;
+}
+
+/** Steps of the very first start, after which a directory is not empty and not complete. */
+const firstStarts = [...freshPoints, ...startPoints.slice(0, 4), ...filePoints, ...rotationPoints.slice(0, 8)];
+
+async function lossyDisk(path: string): Promise<LossyDisk> {
+  const disk = new LossyDisk(path, `${path}.store`);
+  await disk.mount();
+  return disk;
+}
+
+/** Half of the cuts lose all that was not synced; the others find the disk half way through it. */
+const cutPower: NonNullable<Parameters<typeof kill>[0]['died']> = async ({ disk, chance }) => {
+  if (!(disk instanceof LossyDisk)) throw new TypeError('not a disk whose power can be cut');
+  await disk.cut(chance.below(2) === 0 ? undefined : chance.below(2 ** 31));
+  await disk.mount();
+};
+
+const tmpfs = (path: string) => smallDisk(path, 32 * 1024 * 1024);

@@ -1,0 +1,52 @@
+/**
+ * Everything that can happen to an issuer on one host, thousands of times, and what came of it.
+ *
+ *   node test/fault/run.ts [--full] [--minutes N] [--seed N] [--only KIND,…]
+ */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { failpoints } from '../../src/runtime/failpoint.ts';
+import { buildLossyfs } from './disk.ts';
+import { runLane } from './lane.ts';
+import { lanes } from './plan.ts';
+import { print } from './report.ts';
+import type { Tally } from './tally.ts';
+
+const { values } = parseArgs({
+  options: {
+    full: { type: 'boolean', default: false },
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    only: { type: 'string' },
+    lanes: { type: 'string', default: '3' },
+  },
+});
+const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+const minutes = Number(values.minutes ?? (values.full ? 180 : 9));
+const only = values.only?.split(',');
+
+buildLossyfs();
+const root = mkdtempSync(join(tmpdir(), 'mayfly-fault-'));
+// Workloads of other users pass through it to their socket.
+chmodSync(root, 0o755);
+const begun = performance.now();
+const deadline = begun + minutes * 60_000;
+const queue = lanes({ full: values.full, seed }).filter(({ kind }) => only === undefined || only.includes(kind));
+process.stdout.write(`seed ${seed}, ${queue.length} lanes, at most ${minutes} minutes\n`);
+
+const tallies: Tally[] = [];
+const worker = async (): Promise<void> => {
+  for (let lane = queue.shift(); lane !== undefined; lane = queue.shift()) {
+    const tally = await runLane({ ...lane, root, deadline });
+    tallies.push(tally);
+    process.stdout.write(`${lane.name}: ${tally.injected} injected, ${tally.findings.length} broken\n`);
+  }
+};
+await Promise.all(Array.from({ length: Number(values.lanes) }, worker));
+const broken = print(tallies, failpoints, { seed, minutes: (performance.now() - begun) / 60_000 });
+mkdirSync(new URL('results/', import.meta.url), { recursive: true });
+writeFileSync(new URL('results/fault.json', import.meta.url), `${JSON.stringify({ seed, tallies }, undefined, 2)}\n`);
+if (broken === 0) rmSync(root, { recursive: true, force: true });
+process.exit(broken === 0 ? 0 : 1);

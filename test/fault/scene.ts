@@ -1,0 +1,243 @@
+/** One issuer's world: its data, its workloads, its operator and everything that was written down about it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Chance } from './chance.ts';
+import { type Disk, plainDisk } from './disk.ts';
+import { History } from './history.ts';
+import { type Ending, Issuer, type Trap } from './issuer.ts';
+import { Operator } from './operator.ts';
+
+export interface SceneOptions {
+  readonly directory: string;
+  readonly seed: number;
+  /** Nobody else may use these users. */
+  readonly uids: readonly number[];
+  readonly disk?: (path: string) => Promise<Disk> | Disk;
+  readonly flags?: readonly string[];
+  /** Nobody asks for anything. */
+  readonly deserted?: boolean;
+}
+
+export interface StartOptions {
+  readonly traps?: readonly Trap[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly prefix?: readonly string[];
+  /** What is done to it may end it, or keep it from answering, without a trap. */
+  readonly mayEnd?: boolean;
+  /** Only look: what is found may not be ours, and is neither written down nor furnished. */
+  readonly strangers?: boolean;
+  /** The issuer's clock, ahead of ours. */
+  readonly aheadMs?: number;
+}
+
+/** Something that must not happen has happened. */
+export class Broken extends Error {
+  override readonly name = 'Broken';
+}
+
+const faketime = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketime.so.1`;
+const startMs = 20_000;
+const workloadProgram = fileURLToPath(new URL('workload.ts', import.meta.url));
+/** Small and short, so that everything happens often. */
+const lively = 'ca_ttl: 10s\nx509_svid_ttl: 10s\njwt_svid_ttl: 6s\nledger_segment_bytes: 8192\n';
+
+export class Scene {
+  readonly directory: string;
+  readonly chance: Chance;
+  readonly history: History;
+  readonly operator: Operator;
+  readonly #options: SceneOptions;
+  readonly #disk: Disk;
+  readonly #workloads: ChildProcess[] = [];
+  #issuer: Issuer | undefined;
+  #aheadMs = 0;
+
+  private constructor(options: SceneOptions, disk: Disk) {
+    this.#options = options;
+    this.#disk = disk;
+    this.directory = options.directory;
+    this.chance = new Chance(options.seed);
+    this.history = new History(join(this.directory, 'history.ndjson'));
+    this.operator = new Operator({
+      history: this.history,
+      chance: this.chance.fork(),
+      uids: options.uids,
+      archive: join(disk.path, 'archive'),
+      now: () => Date.now() + this.#aheadMs,
+    });
+  }
+
+  static async open(options: SceneOptions): Promise<Scene> {
+    const { directory, disk = plainDisk } = options;
+    mkdirSync(directory, { mode: 0o755 });
+    mkdirSync(join(directory, 'run'), { mode: 0o755 });
+    for (const name of ['admin', 'captures']) mkdirSync(join(directory, name), { mode: 0o700 });
+    writeFileSync(join(directory, 'settings.yaml'), lively);
+    const scene = new Scene(options, await disk(join(directory, 'disk')));
+    if (!options.deserted) for (const uid of options.uids) scene.#workloads.push(scene.startWorkload(uid));
+    return scene;
+  }
+
+  get socket(): string {
+    return join(this.directory, 'run', 'api.sock');
+  }
+  get adminSocket(): string {
+    return join(this.directory, 'admin', 'admin.sock');
+  }
+  get data(): string {
+    return join(this.#disk.path, 'data');
+  }
+  get log(): string {
+    return join(this.directory, 'log.ndjson');
+  }
+  get disk(): Disk {
+    return this.#disk;
+  }
+  get uids(): readonly number[] {
+    return this.#options.uids;
+  }
+  get aheadMs(): number {
+    return this.#aheadMs;
+  }
+
+  get issuer(): Issuer {
+    if (this.#issuer === undefined) throw new Error('the issuer was never started');
+    return this.#issuer;
+  }
+  get alive(): boolean {
+    return this.#issuer !== undefined && !this.#issuer.ended;
+  }
+
+  startWorkload(uid: number): ChildProcess {
+    const captures = openSync(join(this.directory, 'captures', `${uid}.ndjson`), 'a', 0o600);
+    return spawn(process.execPath, [workloadProgram, this.socket, String(uid)], {
+      stdio: ['ignore', captures, 'inherit', 'ipc'],
+    });
+  }
+
+  /**
+   * Starts the issuer and looks at all it holds.
+   * @returns false where a trap ended it before it served, or while it was looked at
+   */
+  async start({
+    traps = [],
+    env = {},
+    prefix = [],
+    aheadMs = this.#aheadMs,
+    mayEnd = false,
+    strangers = false,
+  }: StartOptions = {}): Promise<boolean> {
+    if (this.alive) throw new Error('it runs already');
+    this.#aheadMs = aheadMs;
+    this.history.write({ t: 'start', aheadMs });
+    const clock = aheadMs === 0 ? {} : fakeClock(`+${aheadMs / 1000}s`);
+    this.#issuer = new Issuer({ flags: this.#flags(), log: this.log, traps, prefix, env: { ...clock, ...env } });
+    const { issuer } = this;
+    const tookMs = await within(startMs, issuer.ready, () => this.complain('it did not start in time'));
+    if (tookMs === undefined) return this.#diedEarly(mayEnd);
+    this.history.write({ t: 'ready', tookMs });
+    this.operator.connect(this.adminSocket);
+    try {
+      await this.operator.look(!strangers);
+      if (!strangers) await this.operator.furnish();
+      return true;
+    } catch (error) {
+      if (mayEnd && !issuer.ended) return true;
+      await within(2_000, issuer.exited, () => this.complain(`it serves and does not answer: ${String(error)}`));
+      return this.#diedEarly(mayEnd);
+    }
+  }
+
+  /** Writes down how the issuer ended. */
+  async ended(withinMs = 12_000): Promise<Ending> {
+    const ending = await within(withinMs, this.issuer.exited, () => this.complain('it does not end'));
+    this.history.write({ t: 'end', ...ending });
+    this.operator.disconnect();
+    return ending;
+  }
+
+  /** kill -9, at whatever it is doing. */
+  async kill(): Promise<void> {
+    this.issuer.signal('SIGKILL');
+    await this.ended();
+  }
+
+  /** In order: 0 is what it must end with. */
+  async stop(): Promise<void> {
+    this.issuer.signal('SIGTERM');
+    const { code, signal } = await this.ended();
+    if (code !== 0) this.complain(`after SIGTERM it ended with ${code ?? signal}`);
+  }
+
+  /** The clock of the issuer was set, by whatever means. */
+  clockSet(aheadMs: number): void {
+    this.#aheadMs = aheadMs;
+    this.history.write({ t: 'clock', aheadMs });
+  }
+
+  async close(): Promise<void> {
+    if (this.alive) await this.kill();
+    this.operator.disconnect();
+    for (const workload of this.#workloads) workload.kill('SIGKILL');
+    this.history.close();
+    await this.#disk.close();
+  }
+
+  async #diedEarly(mayEnd: boolean): Promise<boolean> {
+    const { code, signal } = await this.ended();
+    if (!mayEnd && this.issuer.hits.length === 0)
+      this.complain(`it ended with ${code ?? signal} and nobody had touched it`);
+    return false;
+  }
+
+  /** The last SVID that a workload of that user was given; of several, the one of its first entry. */
+  lastSvid(uid: number): string | undefined {
+    const text = readFileSync(join(this.directory, 'captures', `${uid}.ndjson`), 'utf8');
+    const at = text.lastIndexOf('"kind":"x509","svids"');
+    const line = at < 0 ? '' : text.slice(text.lastIndexOf('\n', at) + 1, text.indexOf('\n', at));
+    return line === '' ? undefined : (JSON.parse(line) as { svids: { chain: string }[] }).svids[0]?.chain;
+  }
+
+  get logLength(): number {
+    return existsSync(this.log) ? statSync(this.log).size : 0;
+  }
+
+  /** What it said since its log was so long. */
+  logSince(length: number): string {
+    return readFileSync(this.log).subarray(length).toString();
+  }
+
+  /** With what it said last. */
+  complain(what: string): never {
+    const lines = readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-4).join('\n');
+    throw new Broken(`${what}; its log ends:\n${lines}`);
+  }
+
+  #flags(): string[] {
+    const where = ['--data-dir', this.data, '--socket', this.socket, '--admin-socket', this.adminSocket];
+    const settings = ['--config', join(this.directory, 'settings.yaml')];
+    return ['--trust-domain', 'example.org', ...settings, ...where, ...(this.#options.flags ?? [])];
+  }
+}
+
+export const fakeClock = (setting: string): Record<string, string> => ({
+  LD_PRELOAD: faketime,
+  FAKETIME: setting,
+  FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  DONT_FAKE_MONOTONIC: '1',
+});
+
+async function within<T>(ms: number, promise: Promise<T>, otherwise: () => never): Promise<T> {
+  const late = Symbol('late');
+  let timer: NodeJS.Timeout | undefined;
+  const result = await Promise.race([
+    promise,
+    new Promise<typeof late>((resolve) => {
+      timer = setTimeout(() => resolve(late), ms);
+    }),
+  ]);
+  clearTimeout(timer);
+  return result === late ? otherwise() : result;
+}
