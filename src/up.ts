@@ -148,7 +148,7 @@ function serveOperators(rooms: Rooms, agent: Agent): Promise<Server> {
 
 /** What an operator must know of, in words. The whole ledger is proven once, in the background: opening proves its end. */
 function watchProblems(
-  { authority, ledger, verify, log }: Rooms,
+  { authority, data, ledger, verify, log }: Rooms,
   sockets: readonly (Agent | Server)[],
 ): () => readonly string[] {
   const found: string[] = [];
@@ -159,7 +159,7 @@ function watchProblems(
     log.error({ ...problem }, 'the ledger does not verify');
   });
   return () => {
-    const now = [authority.problem, ...sockets.map((socket) => socket.problem())];
+    const now = [authority.problem, data.problem, ...sockets.map((socket) => socket.problem())];
     return [...now.filter((problem) => problem !== undefined), ...found];
   };
 }
