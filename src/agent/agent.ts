@@ -24,6 +24,8 @@ export interface Agent {
   /** Absolute path of the socket. */
   readonly socket: string;
   openStreams(): number;
+  /** What is wrong with the socket's place, if anything is. */
+  problem(): string | undefined;
   /** Ends every stream with Unavailable and removes the socket. */
   stop(): Promise<void>;
 }
@@ -51,6 +53,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const socket = await listenUnix({
     path: parts.socket,
     mode: 0o666,
+    report: (problem) => log.error(problem),
     accept: (connection) =>
       acceptConnection(connection, {
         peers,
@@ -62,6 +65,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   return {
     socket: socket.path,
     openStreams: () => server.openCalls,
+    problem: () => socket.problem,
     stop: async () => {
       socket.close();
       await server.stop(stopGraceMs, (ms) => sleep(clock, ms));

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -76,5 +86,88 @@ describe('a Unix socket', () => {
 
   it('says so when the path is too long for the kernel', async () => {
     await expect(listen(join(home, 'x'.repeat(120)))).rejects.toMatchObject({ message: /longer than 107 bytes/ });
+  });
+});
+
+describe.concurrent('the place of a socket that is in use', () => {
+  const ownDirectory = (finished: (clean: () => void) => void): string => {
+    const directory = mkdtempSync('/run/mayfly-test-');
+    chmodSync(directory, 0o755);
+    finished(() => rmSync(directory, { recursive: true, force: true }));
+    return directory;
+  };
+  const answers = (path: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      const probe = net.connect(path, () => resolve(true)).once('error', () => resolve(false));
+      probe.once('connect', () => probe.destroy());
+    });
+  const until = async (met: () => boolean | Promise<boolean>): Promise<void> => {
+    for (const late = Date.now() + 5_000; !(await met()); await new Promise((resolve) => setTimeout(resolve, 50))) {
+      if (Date.now() > late) throw new Error('not within 5 s');
+    }
+  };
+
+  it('is taken back when the socket is removed, replaced by another or by a link, and open connections are kept', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const home = ownDirectory(onTestFinished);
+    const path = join(home, 'run', 'api.sock');
+    const reports: string[] = [];
+    const kept: net.Socket[] = [];
+    const accept = (socket: net.Socket): void => void kept.push(socket);
+    const socket = await listenUnix({ path, mode: 0o666, accept, report: (problem) => reports.push(problem) });
+    const client = net.connect(path);
+    await until(() => kept.length === 1);
+    const victim = join(home, 'victim');
+    writeFileSync(victim, '', { mode: 0o600 });
+    const impostor = net.createServer();
+    const spoilt = [
+      () => rmSync(path),
+      () => rmSync(join(home, 'run'), { recursive: true }),
+      () => {
+        rmSync(path);
+        impostor.listen(path);
+      },
+      () => {
+        rmSync(path);
+        symlinkSync(victim, path);
+      },
+    ];
+    for (const spoil of spoilt) {
+      const told = reports.length;
+      spoil();
+      await until(() => reports.length > told);
+      expect(socket.problem).toContain('bound again');
+      expect(lstatSync(path).isSocket()).toBe(true);
+      const before = kept.length;
+      expect(await answers(path)).toBe(true);
+      await until(() => kept.length === before + 1);
+      expect(statSync(path).mode & 0o777).toBe(0o666);
+    }
+    expect(statSync(victim).mode & 0o777).toBe(0o600);
+    await expect(listen(path)).rejects.toMatchObject({ message: /another mayfly/ });
+    expect(reports.length).toBe(4);
+    expect(client.destroyed).toBe(false);
+    expect(kept[0]?.destroyed).toBe(false);
+    client.destroy();
+    socket.close();
+    impostor.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('is told when others may write there, for as long as they may', async ({ onTestFinished }) => {
+    const home = ownDirectory(onTestFinished);
+    const path = join(home, 'run', 'admin.sock');
+    const socket = await listen(path, 0o600);
+    chmodSync(join(home, 'run'), 0o777);
+    await until(() => /can be written by others; .*chmod go-w/.test(socket.problem ?? ''));
+    chmodSync(join(home, 'run'), 0o700);
+    chmodSync(path, 0o666);
+    await until(() => /has mode 666; set it right: chmod 600/.test(socket.problem ?? ''));
+    chmodSync(path, 0o600);
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await until(() => socket.problem === undefined);
+    socket.close();
   });
 });

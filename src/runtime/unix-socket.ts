@@ -2,10 +2,11 @@
  * A Unix socket that we own: taken over when its last owner was killed, never stolen from one that lives, in a
  * directory where nobody else can put another in its place (SE-06, EP-34, EP-35).
  */
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, type Stats, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, fstatSync, lstatSync, mkdirSync, openSync, type Stats, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { IdentityError } from '../errors.ts';
+import { elapsed, systemClock } from './clock.ts';
 import { tryLock } from './kernel.ts';
 
 export interface UnixSocketOptions {
@@ -13,10 +14,14 @@ export interface UnixSocketOptions {
   /** 0o666: every local user may connect, attestation is the gate. 0o600: the operator alone. */
   readonly mode: 0o666 | 0o600;
   readonly accept: (socket: net.Socket) => void;
+  /** Told once of each thing that happens to the socket file or to a directory above it. */
+  readonly report?: (problem: string) => void;
 }
 
 export interface UnixSocket {
   readonly path: string;
+  /** What is wrong with the place of the socket, for as long as it is, and a few seconds more. */
+  readonly problem: string | undefined;
   /** Stops accepting and removes the socket file. Connections that are open stay open. */
   close(): void;
 }
@@ -29,22 +34,101 @@ export async function listenUnix(options: UnixSocketOptions): Promise<UnixSocket
   if (Buffer.byteLength(path) > longestPath) {
     throw refusal(`the socket path ${path} is longer than ${longestPath} bytes; choose a shorter one`);
   }
-  prepareDirectory(dirname(path), options.mode === 0o666 ? 0o755 : 0o700);
+  prepareDirectory(dirname(path), options.mode);
   const lock = takeLock(path);
   try {
     await removeStale(path);
-    const server = await listen(path, options.accept);
-    chmodSync(path, options.mode);
-    const close = (): void => {
-      server.close();
-      closeSync(lock);
-    };
-    return { path, close };
+    return new GuardedSocket({ ...options, path }, lock, await listen({ ...options, path }));
   } catch (error) {
     closeSync(lock);
     throw error;
   }
 }
+
+/** How often the place is looked at (fault 30: noticed within 5 s), and how long what was mended is still told. */
+const lookMs = 1000;
+const toldMs = 5000;
+
+/** While it listens, its name is its own: removed or replaced, it is bound again; open connections do not notice. */
+class GuardedSocket implements UnixSocket {
+  readonly path: string;
+  readonly #options: UnixSocketOptions;
+  #lock: number;
+  #server: net.Server;
+  #file: string;
+  #problem: { readonly text: string; readonly at: number } | undefined;
+  #timer: Disposable;
+  #closed = false;
+
+  constructor(options: UnixSocketOptions, lock: number, server: net.Server) {
+    this.path = options.path;
+    this.#options = options;
+    this.#lock = lock;
+    this.#server = server;
+    this.#file = fileAt(this.path);
+    this.#timer = systemClock.after(lookMs, () => void this.#look());
+  }
+
+  get problem(): string | undefined {
+    return this.#problem?.text;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer[Symbol.dispose]();
+    this.#server.close();
+    closeSync(this.#lock);
+  }
+
+  async #look(): Promise<void> {
+    const mended = await this.#mend().catch((error: unknown) => this.#tell(messageOf(error)));
+    if (this.#closed) return void this.#server.close();
+    if (mended !== undefined) {
+      this.#problem = undefined;
+      this.#tell(mended);
+    } else if (this.#problem !== undefined && elapsed() - this.#problem.at > toldMs) this.#problem = undefined;
+    this.#timer = systemClock.after(lookMs, () => void this.#look());
+  }
+
+  /** What goes on is reported once. */
+  #tell(text: string): undefined {
+    if (text !== this.#problem?.text) this.#options.report?.(text);
+    this.#problem = { text, at: elapsed() };
+  }
+
+  /** @returns what was wrong; throws what still is: where others may write, nothing is safe to bind. */
+  async #mend(): Promise<string | undefined> {
+    prepareDirectory(dirname(this.path), this.#options.mode);
+    const { path } = this;
+    if (fileAt(path) === this.#file) {
+      const mode = lstatSync(path).mode & 0o777;
+      if ((mode & ~this.#options.mode) === 0) return undefined;
+      throw refusal(
+        `the socket ${path} has mode ${mode.toString(8)}; set it right: chmod ${this.#options.mode.toString(8)} ${path}`,
+      );
+    }
+    if (fileAt(lockOf(path)) !== fileOf(fstatSync(this.#lock))) {
+      const lock = takeLock(path);
+      closeSync(this.#lock);
+      this.#lock = lock;
+    }
+    // First: whoever closes a listening socket removes what lies at its name, whosever it is.
+    this.#server.close();
+    this.#server = await listen(this.#options);
+    this.#file = fileAt(path);
+    return `the socket ${path} was removed or replaced, and has been bound again`;
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Which file a name stands for; ours cannot be another's while it is open. */
+function fileAt(path: string): string {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? '' : fileOf(stats);
+}
+
+const fileOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
 
 /** The first directory on the way to `path` that other users cannot pass, so that a socket there is for the owner alone. */
 export function closedDirectory(path: string): string | undefined {
@@ -52,10 +136,29 @@ export function closedDirectory(path: string): string | undefined {
   return undefined;
 }
 
-/** Whoever may write the directory, or one above it, may put a socket of their own there and feed callers false roots. */
-function prepareDirectory(directory: string, mode: number): void {
-  if (mkdirSync(directory, { recursive: true, mode }) !== undefined) chmodSync(directory, mode);
-  for (let at = directory, leaf = true; ; at = dirname(at), leaf = false) {
+/**
+ * Whoever may write the directory, or one above it, may put a socket of their own there and feed callers false roots.
+ * What is there is judged before anything is made in it, and as a whole afterwards.
+ */
+function prepareDirectory(directory: string, mode: UnixSocketOptions['mode']): void {
+  const present = firstPresent(directory);
+  assertClosed(present, present === directory);
+  if (present === directory) return;
+  const wanted = mode === 0o666 ? 0o755 : 0o700;
+  mkdirSync(directory, { recursive: true, mode: wanted });
+  chmodSync(directory, wanted);
+  assertClosed(directory, true);
+}
+
+function firstPresent(directory: string): string {
+  for (let at = directory; ; at = dirname(at)) {
+    if (lstatSync(at, { throwIfNoEntry: false }) !== undefined || at === dirname(at)) return at;
+  }
+}
+
+/** @param isLeaf the socket is to lie in it: then even a sticky directory is too open */
+function assertClosed(directory: string, isLeaf: boolean): void {
+  for (let at = directory, leaf = isLeaf; ; at = dirname(at), leaf = false) {
     const stats = lstatSync(at);
     if (!stats.isDirectory()) throw refusal(`${at} is not a directory; a socket path may not lead through a link`);
     const fault = faultOf(stats, leaf);
@@ -71,9 +174,11 @@ function faultOf(stats: Stats, leaf: boolean): string | undefined {
   return undefined;
 }
 
+const lockOf = (path: string): string => `${path}.lock`;
+
 /** The lock dies with its holder, so a killed owner leaves none behind. */
 function takeLock(path: string): number {
-  const fd = openSync(`${path}.lock`, 'a', 0o600);
+  const fd = openSync(lockOf(path), 'a', 0o600);
   if (tryLock(fd)) return fd;
   closeSync(fd);
   throw refusal(`another mayfly serves ${path}; stop it first, or choose another path with --socket`);
@@ -95,16 +200,20 @@ const answers = (path: string): Promise<boolean> =>
     probe.once('connect', () => probe.destroy());
   });
 
-const listen = (path: string, accept: (socket: net.Socket) => void): Promise<net.Server> =>
+const listen = ({ path, mode, accept }: UnixSocketOptions): Promise<net.Server> =>
   new Promise((resolveServer, reject) => {
     const server = net.createServer(accept);
     server.once('error', (cause) => reject(refusal(`cannot listen on ${path}: ${cause.message}`, cause)));
-    server.listen({ path, backlog: 4096 }, () => {
+    server.once('listening', () => {
       server.removeAllListeners('error');
       // An accept that fails for want of descriptors is not the end: Node tries again with the next connection.
       server.on('error', () => undefined);
       resolveServer(server);
     });
+    // The file is made with its mode, before `listen` returns: to change it by name would be to follow a link.
+    const before = process.umask(0o777 & ~mode);
+    server.listen({ path, backlog: 4096 });
+    process.umask(before);
   });
 
 /** The descriptor under a connection, which Node keeps to itself and the kernel calls need. */

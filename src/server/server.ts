@@ -37,6 +37,8 @@ export interface ServerParts {
 
 export interface Server {
   readonly socket: string;
+  /** What is wrong with the socket's place, if anything is. */
+  problem(): string | undefined;
   stop(): Promise<void>;
 }
 
@@ -66,6 +68,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
   const socket = await listenUnix({
     path: parts.socket,
     mode: 0o600,
+    report: (problem) => log.error(problem),
     accept: (connection) => {
       connection.on('error', () => connection.destroy());
       try {
@@ -80,6 +83,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
   });
   return {
     socket: socket.path,
+    problem: () => socket.problem,
     stop: async () => {
       socket.close();
       await server.stop(stopGraceMs, (ms) => sleep(clock, ms));
