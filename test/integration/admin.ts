@@ -79,6 +79,13 @@ export class Operator implements Disposable {
     return promise((done) => this.#client.deleteEntry({ id: entry.id }, done));
   }
 
+  async entries(): Promise<Entry[]> {
+    const all = { spiffeId: '', owner: '', selectors: [], limit: 0 };
+    const entries: Entry[] = [];
+    for await (const entry of this.#client.listEntries(all)) entries.push(entry as Entry);
+    return entries;
+  }
+
   bundle(): Promise<GetBundleResponse> {
     return promise((done) => this.#client.getBundle({}, done));
   }
