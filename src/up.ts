@@ -153,15 +153,31 @@ function watchProblems(
 ): () => readonly string[] {
   const found: string[] = [];
   void ledger.failed.then(({ message }) => found.push(message));
-  void verify().then(({ problem }) => {
-    if (problem === undefined) return;
-    found.push(`the ledger was tampered with at record ${problem.seq}: ${problem.message}`);
-    log.error({ ...problem }, 'the ledger does not verify');
-  });
+  void proven(verify).then(
+    ({ problem }) => {
+      if (problem === undefined) return;
+      found.push(`the ledger was tampered with at record ${problem.seq}: ${problem.message}`);
+      log.error({ ...problem }, 'the ledger does not verify');
+    },
+    (err: Error) => {
+      found.push(`the ledger could not be verified: ${err.message}`);
+      log.error({ err }, 'the ledger could not be verified');
+    },
+  );
   return () => {
     const now = [authority.problem, data.problem, ...sockets.map((socket) => socket.problem())];
     return [...now.filter((problem) => problem !== undefined), ...found];
   };
+}
+
+/** A segment may be archived under the reader, who then begins again. */
+async function proven(verify: Rooms['verify'], tries = 5): ReturnType<Rooms['verify']> {
+  try {
+    return await verify();
+  } catch (error) {
+    if (tries === 1 || !(error instanceof IdentityError && error.code === 'unavailable')) throw error;
+    return proven(verify, tries - 1);
+  }
 }
 
 async function serveStatus(
