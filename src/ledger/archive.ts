@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { resolve, sep } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { storageError } from '../runtime/files.ts';
 import type { ArchivedEvent } from './anchor.ts';
 import { Chain } from './chain.ts';
+import { syncDirectoryInPool } from './disk.ts';
 import type { LedgerEvent } from './event.ts';
 import { moveFile, removeFile } from './move.ts';
 import { frameOf, type Link, type Seal } from './record.ts';
@@ -53,9 +54,17 @@ async function makeDestination(destination: string, directory: string): Promise<
   if (`${resolve(destination)}${sep}`.startsWith(`${resolve(directory)}${sep}`)) {
     throw new IdentityError('invalid-argument', 'the archive cannot be inside the ledger: name another directory');
   }
-  await mkdir(destination, { recursive: true, mode: 0o700 }).catch((error) => {
+  try {
+    const path = resolve(destination);
+    const first = (await mkdir(path, { recursive: true, mode: 0o700 })) ?? path;
+    // Each is an entry of the one above it. Without that on disk, a power cut would take what is archived along.
+    for (let made = path; ; made = dirname(made)) {
+      await syncDirectoryInPool(dirname(made));
+      if (made === first || made === dirname(made)) return;
+    }
+  } catch (error) {
     throw storageError(error, `cannot create the archive directory ${destination}`);
-  });
+  }
 }
 
 /** The record of a segment's leaving. Throws where the segment, or its link to the next one, is not what was written. */
