@@ -98,7 +98,7 @@ const harms: readonly { readonly name: string; readonly harm: (file: string, cha
     harm: (file, chance) => {
       const bytes = readFileSync(file);
       const at = chance.below(Math.max(1, Math.ceil(bytes.length / 512))) * 512;
-      writeFileSync(file, bytes.fill(0, at, at + 512));
+      writeFileSync(file, bytes.fill(0, at, Math.min(bytes.length, at + 512)));
     },
   },
   { name: 'longer', harm: (file, chance) => appendFileSync(file, chance.name()) },
