@@ -60,6 +60,10 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
         server,
         log,
         disconnected: ({ process }) => identities.disconnected(process),
+        refused: ({ process }, reason) => {
+          log.warn({ pid: process.pid, uid: process.ids.uid, reason }, 'a connection was cut');
+          identities.refused(process, reason);
+        },
       }),
   });
   return {

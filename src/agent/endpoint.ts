@@ -1,6 +1,7 @@
 /** The Workload API's socket: every connection is accepted by us, its caller learned from the kernel, then served. */
 import type net from 'node:net';
 import { IdentityError } from '../errors.ts';
+import { onFirstByte } from '../runtime/first-byte.ts';
 import type { GrpcServer } from '../runtime/grpc-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Peer, Peers } from '../runtime/peer.ts';
@@ -12,6 +13,8 @@ export interface EndpointParts {
   readonly log: Log;
   /** Told when the last word has been said on a connection. */
   readonly disconnected: (peer: Peer) => void;
+  /** Told of one who is turned away before it could call. */
+  readonly refused: (peer: Peer, reason: string) => void;
 }
 
 /** Takes one accepted connection: no peer beyond doubt, no service. */
@@ -25,7 +28,12 @@ export function acceptConnection(socket: net.Socket, parts: EndpointParts): void
     parts.disconnected(peer);
     parts.peers.release(peer.process);
   });
-  parts.server.serve(socket, peer);
+  onFirstByte(socket, (writer) => {
+    if (writer === peer.credentials.pid) return parts.server.serve(socket, peer);
+    // R-PEER-3: whoever speaks has been given the connection by another.
+    if (writer !== 0) parts.refused(peer, 'peer-is-not-the-writer');
+    socket.destroy();
+  });
 }
 
 function learnPeer(socket: net.Socket, { peers, log }: EndpointParts): Peer | undefined {

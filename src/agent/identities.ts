@@ -2,7 +2,7 @@
  * What each process is owed, as a stream of complete views. An answer that was computed while the registry or the
  * bundle changed is computed again: nothing leaves for a state that has been replaced.
  */
-import { attestWorkload, type WorkloadAttestor } from '../attest/attest.ts';
+import { assertSame, attestWorkload, type WorkloadAttestor } from '../attest/attest.ts';
 import { IdentityError } from '../errors.ts';
 import type { RefusalCounter } from '../ledger/ledger.ts';
 import type { Registry, RegistryChange } from '../registry/registry.ts';
@@ -119,6 +119,21 @@ export class Identities {
     });
   }
 
+  /** Throws unless the process is what it was when it was decided about. Asked immediately before anything leaves. */
+  assertSame(instance: Instance): void {
+    try {
+      assertSame(instance.process);
+    } catch (error) {
+      throw this.#refused(instance, error instanceof IdentityError ? (error.reason ?? 'refused') : 'refused', error);
+    }
+  }
+
+  /** Counts a refusal for the operator. */
+  refused({ pid, startTime, ids }: PeerProcess, reason: string): void {
+    this.#parts.metrics.refused.inc({ reason });
+    this.#parts.refusals.count({ pid, startTime, uid: ids.uid, gid: ids.gid, reason });
+  }
+
   close(): void {
     for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
     for (const process of [...this.#instances.keys()]) this.forget(process, 'stopped');
@@ -184,11 +199,9 @@ export class Identities {
     instance.granted = decision;
   }
 
-  /** Counted for the operator; to the caller every refusal is the same sentence, which clients in the field know. */
+  /** To the caller every refusal is the same sentence, which clients in the field know. */
   #refused({ process }: Instance, reason: string, cause?: unknown): IdentityError {
-    const { pid, startTime, ids } = process;
-    this.#parts.metrics.refused.inc({ reason });
-    this.#parts.refusals.count({ pid, startTime, uid: ids.uid, gid: ids.gid, reason });
+    this.refused(process, reason);
     return new IdentityError('permission-denied', 'no identity issued', { reason, cause });
   }
 }

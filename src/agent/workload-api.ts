@@ -1,5 +1,4 @@
 /** The SPIFFE Workload API: each RPC as one short story. Checks run in the order header, shape, caller, entitlement. */
-import { assertSame } from '../attest/attest.ts';
 import { IdentityError } from '../errors.ts';
 import type { SpiffeWorkloadAPIService } from '../gen/workload.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -48,8 +47,9 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
     fetchJwtsvid: async (request, call) => {
       const audience = checkAudience(request.audience);
       const only = request.spiffeId === '' ? undefined : SpiffeId.parseWorkload(request.spiffeId);
-      const views = await identities.jwt(identities.instance(call.peer.process), audience, only);
-      assertSame(call.peer.process);
+      const instance = identities.instance(call.peer.process);
+      const views = await identities.jwt(instance, audience, only);
+      identities.assertSame(instance);
       failpoint('agent.before-jwt-answer');
       return encodeJwt(views);
     },
@@ -92,7 +92,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
       for (let sent = ''; !call.signal.aborted; ) {
         const update = await look(instance);
         if (call.signal.aborted) return;
-        assertSame(instance.process);
+        identities.assertSame(instance);
         failpoint('agent.before-message');
         if (update.version !== sent) yield update.message();
         failpoint('agent.after-message');

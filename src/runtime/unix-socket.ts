@@ -7,7 +7,7 @@ import net from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
-import { tryLock } from './kernel.ts';
+import { noteWriters, tryLock } from './kernel.ts';
 
 export interface UnixSocketOptions {
   readonly path: string;
@@ -206,6 +206,7 @@ const listen = ({ path, mode, accept }: UnixSocketOptions): Promise<net.Server> 
     server.once('error', (cause) => reject(refusal(`cannot listen on ${path}: ${cause.message}`, cause)));
     server.once('listening', () => {
       server.removeAllListeners('error');
+      noteWriters(handleOf(server).fd);
       // An accept that fails for want of descriptors is not the end: Node tries again with the next connection.
       server.on('error', () => undefined);
       resolveServer(server);
@@ -216,13 +217,21 @@ const listen = ({ path, mode, accept }: UnixSocketOptions): Promise<net.Server> 
     process.umask(before);
   });
 
-/** The descriptor under a connection, which Node keeps to itself and the kernel calls need. */
-export function descriptorOf(socket: net.Socket): number {
+/** What Node has under a socket: a libuv pipe. Node keeps it to itself; the kernel's questions need the descriptor. */
+export interface Handle {
+  readonly fd: number;
+  onread: unknown;
+  useUserBuffer(buffer: Buffer): void;
+}
+
+export function handleOf(socket: net.Socket | net.Server): Handle {
   const handle: unknown = Reflect.get(socket, '_handle');
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
   if (typeof fd !== 'number' || fd < 0) throw new IdentityError('unavailable', 'the connection is closed');
-  return fd;
+  return handle as Handle;
 }
+
+export const descriptorOf = (socket: net.Socket): number => handleOf(socket).fd;
 
 const refusal = (message: string, cause?: unknown): IdentityError =>
   new IdentityError('failed-precondition', message, { cause });

@@ -6,6 +6,7 @@ import { AdminService, type GetStatusResponse } from '../gen/mayfly/admin/v1/adm
 import type { Ledger, VerifyReport } from '../ledger/ledger.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Clock, sleep } from '../runtime/clock.ts';
+import { onFirstByte } from '../runtime/first-byte.ts';
 import { GrpcServer } from '../runtime/grpc-server.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Peer, Peers } from '../runtime/peer.ts';
@@ -74,7 +75,10 @@ export async function startServer(parts: ServerParts): Promise<Server> {
       try {
         const peer = peers.accept(descriptorOf(connection));
         connection.once('close', () => peers.release(peer.process));
-        server.serve(connection, peer);
+        onFirstByte(connection, (writer) => {
+          if (writer === peer.credentials.pid) server.serve(connection, peer);
+          else connection.destroy();
+        });
       } catch (error) {
         log.warn({ err: error }, 'an admin connection was refused');
         connection.destroy();
