@@ -25,7 +25,6 @@ export class FileHasher {
   #start(): Worker {
     const program = import.meta.url.endsWith('.ts') ? './file-hash-thread.ts' : './file-hash-thread.js';
     const thread = new Worker(new URL(program, import.meta.url), { resourceLimits, env: {}, execArgv: [] });
-    thread.unref();
     thread.on('message', (answer: HashAnswer) => {
       const waiting = this.#waiting.shift();
       if ('digest' in answer) waiting?.resolve(answer.digest);
@@ -33,6 +32,8 @@ export class FileHasher {
     });
     thread.on('error', () => undefined);
     thread.on('exit', () => this.#ended());
+    // Last: a listener for messages would hold the process again.
+    thread.unref();
     return thread;
   }
 
