@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { extension, type Minted, type MintOptions, mint, mintCa, purpose, usage } from '../../test/fakes/minter.ts';
+import * as forge from '../../test/fuzz/forge.ts';
 import { IdentityError } from '../errors.ts';
 import { encode, sequence } from '../x509/der-write.ts';
 import { oid } from '../x509/oid.ts';
@@ -48,6 +49,24 @@ describe('an X509-SVID', () => {
     });
     const full = await svid({ purposes: [purpose.server, purpose.client], dnsNames: ['web'], subject: 'CN=web' });
     expect(verify(full)).toBe(id);
+  });
+
+  it('has a key that is one: a point beside its curve is none, whoever signed it (R-X509-1)', () => {
+    const beside = Buffer.from(forge.publicKeyOf('web'));
+    beside.fill(0x61, beside.length - 64);
+    const root = forge.forge({
+      subject: 'root',
+      key: 'root',
+      extensions: [forge.basicConstraints(true), forge.keyUsage([5])],
+    });
+    const issuer = { subject: 'root', key: 'root' };
+    const extensions = [forge.keyUsage([0]), forge.names(false, forge.uri(id))];
+    const leaf = (publicKey: Buffer): Buffer =>
+      forge.forge({ subject: 'web', key: 'web', issuer, extensions, publicKey });
+    const check = (der: Buffer) => () => verifyX509Svid([der], () => [root], at);
+    expect(check(leaf(forge.publicKeyOf('web')))()).toBe(id);
+    expect(check(leaf(beside))).toThrow(refusal('certificate-key'));
+    expect(() => parseX509Svid(leaf(beside))).toThrow(refusal('certificate-key'));
   });
 
   it('XC-19 comes with the intermediates between it and an authority', async () => {

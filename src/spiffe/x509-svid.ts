@@ -4,6 +4,7 @@ import { type Certificate, parseCertificate, splitCertificates } from '../x509/c
 import { oid } from '../x509/oid.ts';
 import { verifyPath } from '../x509/path.ts';
 import type { CertificateReason, PathReason } from '../x509/refusal.ts';
+import { keyOf } from '../x509/signature.ts';
 import { SpiffeId, TrustDomain } from './id.ts';
 
 export interface X509Svid {
@@ -75,6 +76,8 @@ function checkLeaf(leaf: Certificate): SpiffeId {
     throw refusal('svid-extended-key-usage');
   }
   if (leaf.subjectEmpty && !leaf.sanCritical) throw refusal('svid-san-not-critical');
+  // Of its own key no signature is checked here, and a point beside its curve is no key.
+  keyOf(leaf);
   return idOf(uri);
 }
 

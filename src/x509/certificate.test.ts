@@ -193,6 +193,56 @@ describe('a certificate', () => {
     expectRefused(withExtension(names(implicit(9, Buffer.of(1)))), 'certificate-extension', 'unknown form');
   });
 
+  it('has alternative names that are what they say, whatever their form: others read them too', () => {
+    const email = (text: string): Buffer => implicit(1, Buffer.from(text));
+    const good = [
+      ...[email('a@b'), implicit(7, Buffer.alloc(16)), explicit(4, name('x')), implicit(8, Buffer.of(0x2a, 3))],
+      encode(0xa0, encodeOid('1.2.3'), explicit(0, unsignedInteger(Buffer.of(1)))),
+    ];
+    for (const one of good) expect(() => parseCertificate(withExtension(names(one)))).not.toThrow();
+    const bad = [
+      ...[email('ä@b'), implicit(7, Buffer.alloc(5)), implicit(7, Buffer.alloc(8)), implicit(8, Buffer.of(0x80, 1))],
+      ...[explicit(4, unsignedInteger(Buffer.of(1))), encode(0xa0, unsignedInteger(Buffer.of(1))), encode(0xa3)],
+      ...[encode(0xa0, encodeOid('1.2.3')), encode(0xa5, sequence()), implicit(8, Buffer.alloc(0))],
+    ];
+    for (const one of bad) {
+      expect(() => parseCertificate(withExtension(names(one))), one.toString('hex')).toThrow(
+        expect.objectContaining({ code: 'invalid-argument' }),
+      );
+    }
+    const subtree = (bytes: number): Buffer =>
+      extension(oid.nameConstraints, sequence(encode(0xa0, sequence(implicit(7, Buffer.alloc(bytes))))));
+    expect(() => parseCertificate(withExtension(subtree(8)))).not.toThrow();
+    for (const bytes of [3, 4, 16]) expectRefused(withExtension(subtree(bytes)), 'certificate-extension');
+  });
+
+  it('has a subject and an issuer that are names: sets of attributes with one text each', () => {
+    const attribute = (...values: Buffer[]): Buffer =>
+      sequence(encode(tag.set, sequence(encodeOid(oid.commonName), ...values)));
+    const text = (type: number, ...bytes: number[]): Buffer => attribute(encode(type, Buffer.from(bytes)));
+    const good = [attribute(encode(19, Buffer.from('a & b'))), text(22, 0x61), text(18, 0x31, 0x20), text(20, 0xff)];
+    for (const subject of [...good, text(30, 0, 0x61), sequence(encode(tag.set)), text(12, 0)])
+      expect(() => parseCertificate(build({ subject })), subject.toString('hex')).not.toThrow();
+    const bad = [
+      ...[
+        text(12, 0xc3),
+        text(19, 0x40),
+        text(22, 0x80),
+        text(18, 0x61),
+        text(30, 0x61),
+        text(30, 0xd8, 0),
+        text(1, 0xff),
+      ],
+      ...[text(28, 0, 0, 0, 0x61), attribute(), attribute(encode(12), encode(12)), sequence(sequence())],
+      ...[sequence(unsignedInteger(Buffer.of(1))), sequence(encode(tag.set, unsignedInteger(Buffer.of(1))))],
+    ];
+    for (const wrong of bad) {
+      const refused = expect.objectContaining({ code: 'invalid-argument' });
+      expect(() => parseCertificate(build({ subject: wrong })), wrong.toString('hex')).toThrow(refused);
+      expect(() => parseCertificate(build({ issuer: wrong })), wrong.toString('hex')).toThrow(refused);
+    }
+  });
+
   it('keeps names of other forms apart from URIs and DNS names', () => {
     const others = [
       encode(0xa0, encodeOid('1.2.3'), explicit(0, Buffer.of(5, 0))),

@@ -1,6 +1,7 @@
 /** X.509 certificates (RFC 5280 section 4) as bytes and fields. Reading one says nothing about trusting it. */
 import { checkDer, DerReader, elementLength, malformed, readOctetBits, tag } from './der.ts';
 import { type Extensions, readExtensions } from './extensions.ts';
+import { checkName } from './name.ts';
 import { oidText } from './oid.ts';
 import { type PublicKeyType, parsePublicKey } from './public-key.ts';
 import { refuseCertificate } from './refusal.ts';
@@ -64,10 +65,10 @@ function readTbs(tbs: Buffer, outerAlgorithm: Buffer): TbsFields {
   if (!parts.element(tag.sequence).equals(outerAlgorithm)) {
     throw refuseCertificate('certificate-algorithm', 'it names two signature algorithms');
   }
-  const issuer = parts.element(tag.sequence);
+  const issuer = readName(parts);
   if (issuer.length === emptyName) throw refuseCertificate('certificate-name', 'its issuer has no name');
   const validity = readValidity(parts.enter(tag.sequence));
-  const subject = parts.element(tag.sequence);
+  const subject = readName(parts);
   const publicKey = parts.element(tag.sequence);
   const { type: keyType } = parsePublicKey(publicKey);
   const extensions = readExtensions(parts.done ? undefined : only(parts.enter(0xa3)));
@@ -75,6 +76,12 @@ function readTbs(tbs: Buffer, outerAlgorithm: Buffer): TbsFields {
   parts.finish();
   const subjectEmpty = subject.length === emptyName;
   return { version: 3, serial, issuer, subject, subjectEmpty, ...validity, publicKey, keyType, ...extensions };
+}
+
+function readName(parts: DerReader): Buffer {
+  const name = parts.element(tag.sequence);
+  checkName(name);
+  return name;
 }
 
 /** An empty SEQUENCE. */

@@ -181,7 +181,7 @@ function checkBitString(content: Buffer): void {
 }
 
 /** Every arc ends, and none begins with a padding 0x80. */
-function checkOid(content: Buffer): void {
+export function checkOid(content: Buffer): void {
   let first = true;
   for (const byte of content) {
     if (first && byte === 0x80) throw malformed('an object identifier is padded');

@@ -172,7 +172,7 @@ function readSubtrees(list: DerReader): readonly GeneralName[] {
   const bases: GeneralName[] = [];
   while (!list.done) {
     const subtree = list.enter(tag.sequence);
-    bases.push(readGeneralName(subtree));
+    bases.push(readGeneralName(subtree, 'constraint'));
     subtree.finish();
   }
   if (bases.length === 0) throw refuse('its name constraints are empty');

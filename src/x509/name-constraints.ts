@@ -19,7 +19,10 @@ export function namesAllowed(certificate: NamesOf, ca: Pick<Certificate, 'nameCo
     const host = hostOf(name);
     if (host === undefined) return false;
     const inside = (base: GeneralName): boolean => within(host, name.form, base);
-    return (allowing.length === 0 || allowing.some(inside)) && !forbidding.some(inside);
+    // A constraint without a host says nothing that a URI could be inside of; excluded, it may have meant all of them.
+    return (
+      (allowing.length === 0 || allowing.some(inside)) && !forbidding.some((base) => base.text === '' || inside(base))
+    );
   });
 }
 

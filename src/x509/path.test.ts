@@ -209,4 +209,9 @@ describe('name constraints', () => {
     const name = await constrained([sequence(encode(0xa4, sequence()))]);
     expectRefused([await leafOf(name)], [name], 'path-name-constraints');
   });
+
+  it('that exclude an empty host exclude every URI, as Go reads it, and permit none', async () => {
+    for (const ca of [await constrained([], [subtree(form.uri, '')]), await constrained([subtree(form.uri, '')])])
+      expectRefused([await leafOf(ca)], [ca], 'path-name-constraints');
+  });
 });
