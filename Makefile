@@ -54,6 +54,7 @@ acceptance: setup ## every MUST of the SPIFFE acceptance table, with the test th
 
 bench: setup ## rates, latencies and memory, as a table and as JSON
 	node test/bench/run.ts
+	node test/bench/scale.ts
 
 fuzz: setup ## hostile bytes into every parser, for a bounded time
 	node test/fuzz/run.ts
