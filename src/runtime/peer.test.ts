@@ -1,16 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import type net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../test/fakes/eventually.ts';
 import { inspectProcess, type Peer, Peers, startedAt } from './peer.ts';
 import { descriptorOf, listenUnix, type UnixSocket } from './unix-socket.ts';
 
-/** Real processes connect; each line that it is sent, the script runs. */
+/** Real processes connect; each line that it is sent, the script runs, and says so unless it is another program by then. */
 const script = `
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
-for line in sys.stdin: exec(line)
+for line in sys.stdin:
+    exec(line)
+    print('done', flush=True)
 `;
 
 let home: string;
@@ -45,13 +48,17 @@ async function connect(uid = 0): Promise<{ peer: Peer; child: ChildProcess; run:
   const child = spawn('/usr/bin/python3', ['-c', script, listening.path], {
     uid,
     gid: uid,
-    stdio: ['pipe', 'ignore', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.push(child);
+  let done = 0;
+  child.stdout?.on('data', () => done++);
+  const program = (): string => readlinkSync(`/proc/${child.pid}/exe`);
   const peer = peers.accept(descriptorOf(await came));
   const run = async (line: string): Promise<void> => {
+    const [before, python] = [done, program()];
     child.stdin?.write(`${line}\n`);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await eventually('the line has run', () => done > before || program() !== python);
   };
   return { peer, child, run };
 }
@@ -112,8 +119,7 @@ describe('a peer', () => {
       child.kill('SIGKILL');
       await gone;
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(descriptors()).toBeLessThanOrEqual(before + 1);
+    await eventually('no descriptor is left', () => descriptors() <= before + 1);
   });
 
   it('is one process on all its connections', async () => {

@@ -88,7 +88,7 @@ export const holder = (mayfly: Mayfly, uid: number): Caller =>
   new Caller(process.execPath, [program('holder.ts'), mayfly.socket, `${uid}`]);
 
 /** A whole FetchX509SVID as bytes: preface, settings, headers written out literally, one empty message. */
-function fetchX509Svid(): Buffer {
+export function fetchX509Svid(): Buffer {
   const headers = [
     [':method', 'POST'],
     [':scheme', 'http'],

@@ -165,7 +165,7 @@ export function run(program: string, args: readonly string[], options: object = 
 }
 
 /** Resolves when something listens there. */
-async function connectable(path: string, withinMs = 15_000): Promise<void> {
+async function connectable(path: string, withinMs = 25_000): Promise<void> {
   for (const late = performance.now() + withinMs; performance.now() < late; await pause(20)) {
     const answered = await new Promise<boolean>((resolve) => {
       const probe = net.connect(path, () => resolve(true));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leafOf } from './documents.ts';
 import { first, type Mayfly, pause, startMayfly, until } from './fixture.ts';
 import { decodeX509SvidResponse } from './wire.ts';
-import { grpc } from './workload.ts';
+import { grpc, startWorkload } from './workload.ts';
 
 const id = (name: string): string => `spiffe://example.org/${name}`;
 const idsOf = (message: Buffer): string[] => decodeX509SvidResponse(message).svids.map((svid) => svid.spiffeId);
@@ -13,6 +13,13 @@ beforeAll(async () => {
   mayfly = await startMayfly();
 });
 afterAll(() => mayfly[Symbol.asyncDispose]());
+
+/** Of several tries: one that the machine held up says nothing, and a loop that polls would hold up most. */
+async function median(tries: number, measure: () => Promise<number>): Promise<number> {
+  const measured: number[] = [];
+  for (let count = 0; count < tries; count++) measured.push(await measure());
+  return measured.toSorted((a, b) => a - b)[tries >> 1] ?? Number.NaN;
+}
 
 /** A user with that many entries, and a workload of that user with an open stream, its first message read. */
 async function streaming(names: readonly string[]) {
@@ -28,22 +35,29 @@ async function streaming(names: readonly string[]) {
 describe('the first message', () => {
   it('WA-12 comes at once, also on a new connection', async () => {
     const { uid } = await streaming(['web']);
-    for (let round = 0; round < 3; round++) {
-      const workload = await mayfly.workload(uid);
+    const waited = await median(3, async () => {
+      await using workload = await startWorkload(mayfly.endpoint, uid);
       const asked = performance.now();
       await workload.open('FetchX509SVID').next();
-      expect(performance.now() - asked).toBeLessThan(1_000);
-    }
+      return performance.now() - asked;
+    });
+    expect(waited).toBeLessThan(1_000);
   });
 });
 
 describe('later messages', () => {
   it('WA-13 a new entry reaches the open stream at once', async () => {
     const { uid, stream } = await streaming(['web']);
-    await mayfly.operator.create({ spiffeId: id('added'), selectors: [`unix:uid:${uid}`] });
-    const committed = performance.now();
-    expect(idsOf(await stream.next())).toEqual([id(`web-${uid}`), id('added')]);
-    expect(performance.now() - committed).toBeLessThan(1_000);
+    const expected = [id(`web-${uid}`)];
+    const waited = await median(5, async () => {
+      const spiffeId = id(`added-${expected.length}`);
+      expected.push(spiffeId);
+      await mayfly.operator.create({ spiffeId, selectors: [`unix:uid:${uid}`] });
+      const committed = performance.now();
+      expect(idsOf(await stream.next())).toEqual(expected);
+      return performance.now() - committed;
+    });
+    expect(waited).toBeLessThan(500);
   });
 
   it('WA-11 a change of one of three identities yields a message that has all three, with their bundles', async () => {
@@ -124,7 +138,7 @@ describe('losing every identity', () => {
     const stream = workload.open('FetchX509SVID');
     await stream.next();
     await mayfly.operator.setPersonEnabled('grace', false);
-    expect((await stream.ended(1_000)).code).toBe(grpc.permissionDenied);
+    expect((await stream.ended()).code).toBe(grpc.permissionDenied);
     expect((await workload.call('FetchJWTSVID')).code).toBe(grpc.permissionDenied);
     await mayfly.operator.setPersonEnabled('grace', true);
     expect((await workload.call('FetchX509SVID')).code).toBe(grpc.ok);
@@ -132,14 +146,15 @@ describe('losing every identity', () => {
 
   it('WA-24 so does the entry’s own end', async () => {
     const uid = ++nextUid;
-    const expiresAt = new Date(Date.now() + 2_000);
+    const workload = await mayfly.workload(uid);
+    const expiresAt = new Date(Date.now() + 2_500);
     await mayfly.operator.create({ spiffeId: id('ending'), selectors: [`unix:uid:${uid}`], expiresAt });
-    const stream = (await mayfly.workload(uid)).open('FetchX509SVID');
+    const stream = workload.open('FetchX509SVID');
     const { svids } = decodeX509SvidResponse(await stream.next());
     expect(Date.parse(leafOf(first(svids).x509Svid).validTo)).toBeLessThanOrEqual(expiresAt.getTime() + 1_000);
     const end = await stream.ended();
     expect(end.code).toBe(grpc.permissionDenied);
-    expect(end.at - expiresAt.getTime()).toBeLessThan(1_500);
+    expect(end.at - expiresAt.getTime()).toBeLessThan(2_500);
   });
 });
 

@@ -53,11 +53,11 @@ async function follow<T>(stream: Stream, until: number, read: (message: Buffer) 
 }
 
 async function fetchTokens(workload: Workload, until: number): Promise<void> {
-  for (; performance.now() < until; await pause(200)) {
+  for (; performance.now() < until; await pause(100)) {
     const [svid] = await workload.jwt(['reports']);
     const { header, claims } = readToken(svid?.svid ?? '');
-    const { code } = await workload.validate('reports', svid?.svid ?? '');
     const left = claims.exp - Date.now() / 1000;
+    const { code } = await workload.validate('reports', svid?.svid ?? '');
     seen.tokens.push({
       at: Date.now(),
       value: { kid: String(header['kid']), left, code, life: claims.exp - claims.iat },
