@@ -101,6 +101,9 @@ export const failpoints = [
   'authority.cleaned',
   'key.generated',
   'key.removed',
+  // A peer is learned: pinned by its pidfd, then read about in /proc.
+  'peer.pinned',
+  'peer.half-learned',
   // A credential: decided, on record, signed, on record, held, sent.
   'agent.attested',
   'agent.entitled',

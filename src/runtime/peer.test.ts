@@ -81,7 +81,7 @@ describe('a peer', () => {
   it('SE-02 R-PEER-1 is gone as soon as the process is, though a child keeps the connection', async () => {
     const { peer, child, run } = await connect();
     await run('import subprocess; subprocess.Popen(["sleep", "2"], pass_fds=[s.fileno()])');
-    const ended = new Promise<void>((resolve) => peer.process.onEnded(resolve));
+    const ended = new Promise<void>((resolve) => peer.process.onEnded(() => resolve()));
     child.kill('SIGKILL');
     await ended;
     expect(peer.process.sameness()).toBe('gone');

@@ -6,6 +6,7 @@ import { closeSync, readSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { IdentityError } from '../errors.ts';
 import { ExitWatch } from './exit-watch.ts';
+import { failpoint } from './failpoint.ts';
 import {
   fileIdentity,
   isAlive,
@@ -24,6 +25,9 @@ import { assertSight } from './sight.ts';
 /** `traced`: the same, but under the control of a debugger, which writes its memory and its registers. */
 export type Sameness = 'same' | 'traced' | 'gone' | 'changed';
 
+/** Why a process is no longer the one that it was. */
+export type Ending = 'exited' | 'changed';
+
 /** One running process, pinned by a pidfd: its pid cannot be another's while this is alive. */
 export class PeerProcess {
   readonly pid: number;
@@ -35,7 +39,7 @@ export class PeerProcess {
   readonly #status: number;
   readonly #executable: Buffer;
   readonly #idLines: Buffer;
-  readonly #ended = new Set<() => void>();
+  readonly #ended = new Set<(why: Ending) => void>();
   #watch: Disposable | undefined;
   #holders = 0;
   #closed = false;
@@ -48,9 +52,11 @@ export class PeerProcess {
       const keep = (fd: number): number => opened[opened.push(fd) - 1] as number;
       this.pid = pid;
       this.#pidfd = pidfd;
+      failpoint('peer.pinned');
       this.#directory = keep(openProcessDirectory(pid));
       this.#status = keep(openBelow(this.#directory, 'status'));
       this.startTime = startTimeOf(this.#directory);
+      failpoint('peer.half-learned');
       this.#executable = fileIdentity(this.#directory, 'exe');
       this.#idLines = Buffer.from(findIdLines(readStatus(this.#status)));
       this.ids = parseIds(this.#idLines);
@@ -64,6 +70,7 @@ export class PeerProcess {
   /** Is it alive, and still the program and the user that it was? Its start time cannot change while the pidfd lives. */
   sameness(): Sameness {
     if (this.#closed || !isAlive(this.#pidfd)) return 'gone';
+    if (this.#changed) return 'changed';
     try {
       const status = readStatus(this.#status);
       const same = sameFile(this.#directory, 'exe', this.#executable) && findIdLines(status).equals(this.#idLines);
@@ -73,6 +80,8 @@ export class PeerProcess {
     }
     if (!isAlive(this.#pidfd)) return 'gone';
     this.#changed = true;
+    // Whoever asked answers its caller first.
+    setImmediate(() => this.#end('changed'));
     return 'changed';
   }
 
@@ -107,16 +116,14 @@ export class PeerProcess {
     }
   }
 
-  /** Calls `listener` once when the process has ended. */
-  onEnded(listener: () => void): Disposable {
+  /** Calls `listener` once when the process has ended, or was found to be another program or user than it was. */
+  onEnded(listener: (why: Ending) => void): Disposable {
     this.#ended.add(listener);
     return { [Symbol.dispose]: () => void this.#ended.delete(listener) };
   }
 
   watchExit(exits: ExitWatch): void {
-    this.#watch ??= exits.add(this.#pidfd, () => {
-      for (const listener of [...this.#ended]) listener();
-    });
+    this.#watch ??= exits.add(this.#pidfd, () => this.#end('exited'));
   }
 
   retain(): void {
@@ -129,6 +136,12 @@ export class PeerProcess {
     if (this.#holders > 0 || this.#closed) return false;
     this.close();
     return true;
+  }
+
+  #end(why: Ending): void {
+    const listeners = [...this.#ended];
+    this.#ended.clear();
+    for (const listener of listeners) listener(why);
   }
 
   close(): void {
