@@ -6,6 +6,7 @@ import { assertSame, attestWorkload, type WorkloadAttestor } from '../attest/att
 import { IdentityError } from '../errors.ts';
 import type { RefusalCounter } from '../ledger/ledger.ts';
 import type { Registry, RegistryChange } from '../registry/registry.ts';
+import { onJump } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import type { PeerProcess, Peers } from '../runtime/peer.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
@@ -56,6 +57,7 @@ export class Identities {
     this.#subscriptions = [
       parts.registry.onChange((change) => this.#changed((instance) => affects(change, instance))),
       parts.authority.bundle.onChange(() => this.#changed(() => true)),
+      onJump(parts.clock, () => this.#changed(() => true)),
     ];
   }
 
@@ -158,7 +160,8 @@ export class Identities {
   async #entitled(instance: Instance): Promise<readonly Entry[]> {
     const { selectors } = await this.#attested(instance);
     failpoint('agent.attested');
-    const entries = this.#parts.registry.entitled(selectors, this.#parts.clock.now());
+    const now = this.#parts.clock.now();
+    const entries = this.#parts.registry.entitled(selectors, now).filter((entry) => now < endOf(entry));
     if (entries.length === 0) throw this.#refused(instance, 'no-entry');
     const decision = entries.map(({ id, revision }) => `${id}:${revision}`).join();
     failpoint('agent.entitled');
@@ -206,7 +209,9 @@ export class Identities {
   }
 }
 
-const endOf = (entry: Entry): number => entry.expiresAt ?? Infinity;
+/** Documents count whole seconds: what could be signed in the last one would have ended already. */
+const endOf = ({ expiresAt }: Entry): number =>
+  expiresAt === undefined ? Infinity : Math.floor((expiresAt - 1) / 1000) * 1000;
 
 /** A non-empty hint is unique in a response: the older entry keeps it, the younger is left out (WA-27). */
 function uniqueHints(entries: readonly Entry[]): readonly Entry[] {

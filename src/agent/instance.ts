@@ -11,6 +11,7 @@ export interface HeldX509Svid {
   /** PKCS#8, DER. */
   readonly privateKey: Buffer;
   readonly serial: string;
+  readonly notBefore: number;
   readonly notAfter: number;
   /** Drawn once, with its jitter, when the SVID was made. */
   readonly renewAt: number;
@@ -19,6 +20,7 @@ export interface HeldX509Svid {
 export interface HeldJwtSvid {
   readonly entry: Entry;
   readonly token: string;
+  readonly issuedAt: number;
   /** Served again until then: half its life. */
   readonly reuseUntil: number;
 }
@@ -30,6 +32,8 @@ export interface Attestation {
   readonly at: number;
 }
 
+/** A clock that is set back by more than this has made of what was issued before something of the future. */
+const skewMs = 10_000;
 /** Tokens one process may hold at one time; the oldest is forgotten first. */
 const tokenLimit = 256;
 
@@ -63,9 +67,8 @@ export class Instance {
 
   token(key: string, entry: Entry, now: number): string | undefined {
     const held = this.#tokens.get(key);
-    return held !== undefined && held.entry.revision === entry.revision && now < held.reuseUntil
-      ? held.token
-      : undefined;
+    const good = held !== undefined && held.entry.revision === entry.revision && now < held.reuseUntil;
+    return good && held.issuedAt - skewMs <= now ? held.token : undefined;
   }
 
   keepToken(key: string, held: HeldJwtSvid): void {

@@ -39,8 +39,7 @@ export class Issuance {
     return Promise.all(
       entries.map((entry) => {
         const held = instance.x509.get(entry.id);
-        const good = held !== undefined && held.entry.revision === entry.revision && now < held.renewAt;
-        return good ? held : this.#renew(instance, entry, held);
+        return isGood(held, entry, now) ? held : this.#renew(instance, entry, held);
       }),
     );
   }
@@ -64,7 +63,7 @@ export class Issuance {
     });
     failpoint('agent.jwt-recorded');
     metrics.issued.inc({ type: 'jwt' });
-    instance.keepToken(key, { entry, token, reuseUntil: issuedAt + (expiresAt - issuedAt) / 2 });
+    instance.keepToken(key, { entry, token, issuedAt, reuseUntil: issuedAt + (expiresAt - issuedAt) / 2 });
     failpoint('agent.jwt-held');
     return token;
   }
@@ -99,9 +98,13 @@ export class Issuance {
     failpoint('agent.x509-recorded');
     metrics.issued.inc({ type: 'x509' });
     const renewAt = renewalOf(entry, issuedAt, notAfter, random.fraction());
-    return { entry, chain, privateKey: key.privateKey, serial, notAfter, renewAt };
+    return { entry, chain, privateKey: key.privateKey, serial, notBefore, notAfter, renewAt };
   }
 }
+
+/** Of this revision, not due, and not of the future either: the clock may have been ahead, and was put right. */
+const isGood = (held: HeldX509Svid | undefined, entry: Entry, now: number): held is HeldX509Svid =>
+  held !== undefined && held.entry.revision === entry.revision && held.notBefore <= now && now < held.renewAt;
 
 /** Why it was owed, and who answers for that. */
 const groundsOf = ({ id, revision, spiffeId, owner }: Entry) => ({ entry: id, revision, spiffeId, owner });

@@ -1,7 +1,7 @@
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, type FileHandle, open, rm } from 'node:fs/promises';
 import { failpoint } from '../runtime/failpoint.ts';
 import { storageError } from '../runtime/files.ts';
-import { confirm, type DiskFile, type OpenDiskFile, syncDirectoryInPool } from './disk.ts';
+import { confirm, type DiskFile, type OpenDiskFile } from './disk.ts';
 import { segmentAt } from './segment.ts';
 
 /** How much of which segment is durable; segment 0: there is none yet. */
@@ -59,10 +59,12 @@ export class Tail {
   /** Begins the next segment with `bytes`, and closes the one before for good. */
   async begin(segment: number, bytes: Buffer, begunAt: number): Promise<void> {
     await this.#cutBeforeSealing();
+    // Opened first: without a descriptor for it nothing has happened yet, and nothing is in doubt.
+    await using directory = await this.#openDirectory(segment);
     const file = await this.#create(segment, bytes);
     await confirm(() => file.sync(), this.#cannotWrite(segment));
     failpoint('ledger.segment-synced');
-    await confirm(() => syncDirectoryInPool(this.#directory), this.#cannotWrite(segment));
+    await confirm(() => directory.sync(), this.#cannotWrite(segment));
     failpoint('ledger.segment-listed');
     const [sealed, sealedSegment] = [this.#file, this.#extent.segment];
     this.#file = file;
@@ -75,6 +77,14 @@ export class Tail {
 
   async close(): Promise<void> {
     await this.#file?.close();
+  }
+
+  async #openDirectory(segment: number): Promise<FileHandle> {
+    try {
+      return await open(this.#directory, 'r');
+    } catch (error) {
+      throw storageError(error, this.#cannotWrite(segment));
+    }
   }
 
   async #create(segment: number, bytes: Buffer): Promise<DiskFile> {

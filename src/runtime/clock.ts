@@ -22,6 +22,24 @@ function schedule(ms: number, run: () => void): Disposable {
 
 export const systemClock: Clock = { now: () => Date.now(), after: schedule };
 
+/** How often the clock is looked at, and what it may differ from what has passed since: timers are late under load. */
+const lookMs = 1_000;
+const jumpMs = 2_000;
+
+/** Calls `jumped` within a second when the clock was set, or the machine slept: timers count neither. */
+export function onJump(clock: Clock, jumped: () => void): Disposable {
+  let timer: Disposable;
+  const look = (before: number): void => {
+    timer = clock.after(lookMs, () => {
+      const now = clock.now();
+      look(now);
+      if (Math.abs(now - before - lookMs) > jumpMs) jumped();
+    });
+  };
+  look(clock.now());
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+}
+
 /** Resolves after `ms`, or rejects with the signal's reason. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
