@@ -66,4 +66,4 @@ docs: setup ## generate docs/commands.md from the program itself
 	node src/cli/reference.ts > docs/commands.md
 
 clean: ## remove what was generated
-	rm -rf dist src/gen coverage test/interop/go/bin test/interop/py/venv
+	rm -rf dist src/gen coverage test/fuzz/go/bin test/interop/go/bin test/interop/py/venv

@@ -3,7 +3,7 @@
  * to other people's verifiers. A target returns or throws an IdentityError, within a second; anything else is a finding,
  * printed with the shortest input that shows it, and the run fails.
  *
- *   node test/fuzz/run.ts [--seconds 10] [--seed 1] [--only jwt-svid,pem] [--skip judges] [--keep]
+ *   node test/fuzz/run.ts [--seconds 10] [--seed 1] [--only jwt-svid,pem] [--skip judges|targets] [--keep]
  *   node test/fuzz/run.ts --only jwt-svid --input 65794a…      one input again
  *
  * --keep writes what was found worth keeping into test/fuzz/corpus.
@@ -11,7 +11,8 @@
 import { parseArgs } from 'node:util';
 import { supervise } from './engine/supervise.ts';
 import type { Result } from './engine/worker.ts';
-import { judges } from './judges.ts';
+import { judgements } from './judges.ts';
+import { tampering } from './tampering.ts';
 import { targets } from './targets.ts';
 
 const { values } = parseArgs({
@@ -37,11 +38,22 @@ print(
 
 let findings = 0;
 let executions = 0;
-const waiting = [...wanted];
+const waiting = values.skip === 'targets' ? [] : [...wanted];
 await Promise.all(Array.from({ length: sideBySide }, lane));
 print(`${executions.toLocaleString('en')} inputs, ${findings} findings`);
-if (values.only === undefined && values.skip !== 'judges') findings += await judges(print);
+if (values.only === undefined && values.skip !== 'judges') await others();
 process.exitCode = findings === 0 ? 0 : 1;
+
+async function others(): Promise<void> {
+  const amounts = { ids: 300_000, broken: 10_000, seed: Number(values.seed) };
+  for (const judge of [tampering, ...judgements(amounts).map((one) => one.judge)]) {
+    print('');
+    const failures = await judge(print).catch((error: unknown) => [`could not be asked: ${error}`]);
+    findings += failures.length;
+    for (const failure of failures.slice(0, 20)) print(`!! ${failure}`);
+  }
+  print(`\n${findings} findings in all`);
+}
 
 async function lane(): Promise<void> {
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {

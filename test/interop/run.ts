@@ -13,6 +13,7 @@ import { buildGo, buildPython } from './tools.ts';
 import { fetchedFiles } from './with-files.ts';
 import { genericGrpc } from './with-generic-grpc.ts';
 import { goRotation, goSpiffe } from './with-go-spiffe.ts';
+import { verdicts } from './with-judges.ts';
 import { pyRotation, pySpiffe } from './with-py-spiffe.ts';
 
 await Promise.all([
@@ -38,4 +39,5 @@ try {
   await check('the issuer starts and stops', () => Promise.reject(error));
   print(error instanceof Error ? (error.stack ?? '') : '');
 }
+await verdicts();
 process.exit(conclude());

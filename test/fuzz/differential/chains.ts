@@ -7,7 +7,11 @@ import { IdentityError } from '../../../src/errors.ts';
 import { TrustDomain } from '../../../src/spiffe/id.ts';
 import { verifyX509Svid } from '../../../src/spiffe/x509-svid.ts';
 import { encodePem } from '../../../src/x509/pem.ts';
+import { mutate } from '../engine/mutate.ts';
+import { randomOf } from '../engine/random.ts';
+import { signedBy } from '../forge.ts';
 import { type ChainCase, chainCases, now, trustDomain } from './chain-cases.ts';
+import { leafBelowMiddle, plainRoot, tbsSeeds } from './chain-seeds.ts';
 import { Comparison, type Verdict } from './comparison.ts';
 import { ask } from './go-judge.ts';
 
@@ -47,7 +51,7 @@ export async function compareChains(print: (line: string) => void): Promise<Comp
   const judges = ['go x509', 'go-spiffe', 'openssl', 'gnutls'];
   print(`${'chain'.padEnd(58)} ours  ${judges.join('  ')}`);
   for (const { name, ours, theirs } of await judgeChains()) {
-    comparison.note(name, { ours, theirs }, (judge, why) => explanations[`${name} / ${judge}`] ?? general(judge, why));
+    comparison.note(name, { ours, theirs }, (judge) => explanations[`${name} / ${judge}`]);
     const marks = judges.map((judge) =>
       (!(judge in theirs) ? '' : theirs[judge] === undefined ? 'yes' : '-').padEnd(judge.length),
     );
@@ -58,10 +62,30 @@ export async function compareChains(print: (line: string) => void): Promise<Comp
   return comparison;
 }
 
-/** Where only we accept: the case, the judge, and why it is right. */
-const explanations: Readonly<Record<string, string>> = {};
+/** Certificates broken by chance and signed again, as a leaf below the root or as a CA above a good leaf. */
+export async function compareBrokenChains(count: number, seed: number): Promise<Comparison> {
+  const comparison = new Comparison('certificates broken by chance');
+  const random = randomOf(seed);
+  const chains = Array.from({ length: count }, (_, index): ChainCase => {
+    const made = signedBy('root', mutate(tbsSeeds, random, { shape: 'der' }, 1));
+    const chain = random(3) === 0 ? [leafBelowMiddle, made] : [made];
+    return { name: `${index} ${made.toString('hex')}`, chain, roots: [plainRoot], at: now };
+  });
+  const answers = await ask(chains.map((one) => ({ kind: 'chain', trustDomain, ...one }) as const));
+  for (const [index, one] of chains.entries()) {
+    const theirs = Object.entries(answers[index]?.refusals ?? {}).map(([judge, why]) => [judge, why || undefined]);
+    comparison.note(one.name, { ours: ourRefusal(one), theirs: Object.fromEntries(theirs) });
+  }
+  return comparison;
+}
 
-const general = (_judge: string, _why: string): string | undefined => undefined;
+/** Where only we accept: the case, the judge, and why it is right. */
+const explanations: Readonly<Record<string, string>> = {
+  'two roots of one name / openssl': 'OpenSSL tries only the first of two roots with one name and no key identifier',
+  'a leaf when it ends / openssl': 'notAfter is inclusive (RFC 5280 section 4.1.2.5); OpenSSL ends a second earlier',
+  'another host is excluded / gnutls': 'GnuTLS does not compare URIs and refuses wherever some are excluded',
+  'DNS names are permitted, there is none / gnutls': 'GnuTLS takes the common name for a DNS name',
+};
 
 const pem = (certificates: readonly Buffer[]): string =>
   certificates.map((der) => encodePem('CERTIFICATE', der)).join('');

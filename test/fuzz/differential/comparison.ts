@@ -49,7 +49,6 @@ export class Comparison {
         `only we accept ${this.unexplained.length} unexplained`,
       ...(this.weRefuse.size === 0 ? [] : ['    only we refuse:', ...counts(this.weRefuse)]),
       ...(this.explained.size === 0 ? [] : ['    only we accept, and why:', ...counts(this.explained)]),
-      ...this.unexplained.slice(0, 20).map((line) => `!!  ${line}`),
     ];
   }
 }

@@ -94,12 +94,12 @@ const oddNumbers = [
 ];
 
 /** Some steps away from one of the pool, half of them by its shape. */
-export function mutate(pool: readonly Buffer[], random: Random, { shape, prefix = 0 }: Built): Buffer {
+export function mutate(pool: readonly Buffer[], random: Random, { shape, prefix = 0 }: Built, mostSteps = 5): Buffer {
   const scramble = (bytes: Buffer): Buffer => pick(mutations, random)(bytes, random, pool);
   // What was found last is what nobody has tried to break yet.
   const recent = random(3) === 0 ? Math.max(0, pool.length - 16) : 0;
   let input = pool[recent + random(pool.length - recent)] ?? Buffer.alloc(0);
-  for (let left = 1 + random(5); left > 0; left--) {
+  for (let left = 1 + random(mostSteps); left > 0; left--) {
     const byShape = shape !== undefined && random(2) === 0 ? shaped[shape] : undefined;
     const body = byShape?.(input.subarray(prefix), pick(pool, random).subarray(prefix), random, scramble);
     input = body === undefined ? scramble(input) : Buffer.concat([input.subarray(0, prefix), body]);

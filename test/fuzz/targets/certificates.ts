@@ -5,6 +5,7 @@ import { parseCertificate, splitCertificates } from '../../../src/x509/certifica
 import { decodePem, encodePem } from '../../../src/x509/pem.ts';
 import { importPublicKey, parsePublicKey } from '../../../src/x509/public-key.ts';
 import { FakeCa } from '../../fakes/ca.ts';
+import { leafBelowMiddle, plainRoot, tbsSeeds } from '../differential/chain-seeds.ts';
 import { promise, type Target, texts } from '../engine/target.ts';
 import * as forged from '../forge.ts';
 
@@ -48,42 +49,14 @@ export const x509Svid: Target = {
   },
 };
 
-const { basicConstraints, der, keyUsage, names, uri } = forged;
-const top = { subject: 'root', key: 'root' };
-const middle = { subject: 'middle', key: 'middle' };
-const anchor = forged.forge({ ...top, extensions: [basicConstraints(true), keyUsage([5])] });
-const ca = (...more: Buffer[]): Buffer =>
-  forged.toBeSigned({ ...middle, issuer: top, extensions: [basicConstraints(true), keyUsage([5]), ...more] });
-const svid = (...more: Buffer[]): Buffer =>
-  forged.toBeSigned({
-    subject: 'web',
-    key: 'web',
-    issuer: top,
-    extensions: [basicConstraints(false), keyUsage([0]), ...more],
-  });
-const id = uri('spiffe://example.org/web');
-const below = forged.forge({
-  subject: 'web',
-  key: 'web',
-  issuer: middle,
-  extensions: [keyUsage([0]), names(false, id)],
-});
-
 /** What a CA of ours, or somebody who has its key, could sign: as a leaf, and as a CA above a good leaf. */
 export const x509Signed: Target = {
-  seeds: [
-    svid(names(false, id), forged.purposes(forged.serverAuth, forged.clientAuth)),
-    svid(names(true, id, forged.dns('web.example.org')), forged.authorityKeyId('root'), forged.subjectKeyId('web')),
-    ca(names(false, uri('spiffe://example.org')), forged.subjectKeyId('middle')),
-    ca(forged.nameConstraints([uri('example.org')], [forged.dns('evil.example')])),
-    ca(forged.nameConstraints([], [uri('.example.org')]), forged.extension('1.2.3.4', true, forged.sequence())),
-    forged.nameConstraints([forged.dns('a')], [der(0x87, Buffer.alloc(8)), der(0xa4, forged.nameOf('x'))]),
-  ],
+  seeds: tbsSeeds,
   shape: 'der',
   run: (tbs) => {
     const made = forged.signedBy('root', tbs);
-    const asLeaf = refusal(() => verifyX509Svid([made], () => [anchor], now));
-    const asCa = refusal(() => verifyX509Svid([below, made], () => [anchor], now));
+    const asLeaf = refusal(() => verifyX509Svid([made], () => [plainRoot], now));
+    const asCa = refusal(() => verifyX509Svid([leafBelowMiddle, made], () => [plainRoot], now));
     if (asLeaf === undefined) judgeLeaf(new X509Certificate(made));
     if (asCa === undefined) promise(new X509Certificate(made).ca, 'a CA for OpenSSL too');
     if (asLeaf !== undefined && asCa !== undefined) throw asLeaf;
