@@ -10,10 +10,10 @@ modules := node_modules/.package-lock.json
 generated := src/gen/descriptors.binpb
 sources := $(shell find src -name '*.ts' -not -path 'src/gen/*' -not -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help setup demo test check interop bench fuzz certs gen build acceptance docs clean
+.PHONY: help setup demo test check interop bench fuzz attack fault fault-full certs gen build acceptance docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(modules) $(generated) dist/.built ## install what everything else needs
 
@@ -58,6 +58,15 @@ bench: setup ## rates, latencies and memory, as a table and as JSON
 
 fuzz: setup ## hostile bytes into every parser, for a bounded time
 	node test/fuzz/run.ts
+
+attack: setup ## who is asking: reused pids, exchanged programs, a real issuer stopped in between (needs root)
+	node test/attack/run.ts
+
+fault: setup ## kill, cut the power, fill the disk, flip bits, set the clock: thousands of times, within ten minutes (needs root)
+	node test/fault/run.ts
+
+fault-full: setup ## the same for hours
+	node test/fault/run.ts --full
 
 certs: setup ## a throw-away authority and certificate in certs/, for local experiments
 	node certs/make.ts

@@ -9,6 +9,7 @@
 #                          the first dies, and another process gets its pid; answers which it got
 #   listen MS              until the connection is closed; answers closed or open, and the SPIFFE IDs that were sent
 #   hear MS                the same, but the first ID is enough
+#   leave                  the accomplice lets go of the connection
 #   end                    all of them go
 use strict;
 use warnings;
@@ -55,6 +56,7 @@ sub meet {
     if (!$first) {
         close $control;
         close $done;
+        open(STDIN, '<', '/dev/null');
         become($uid, $gid);
         connect($socket, pack_sockaddr_un($path)) or die "connect: $!";
         speak() if $who eq 'first';
@@ -129,6 +131,7 @@ while (my $line = <STDIN>) {
         : $order eq 'reuse'   ? reuse(@words)
         : $order eq 'listen'  ? attend($words[0], 0)
         : $order eq 'hear'    ? attend($words[0], 1)
+        : $order eq 'leave'   ? (close($socket) ? 'ok' : "$!")
         : $order eq 'speak'   ? (speak() ? 'ok' : "$!")
         : $order eq 'first'   ? (syswrite($control, "@words\n") ? 'ok' : "$!")
         :                       done()

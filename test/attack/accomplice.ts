@@ -38,6 +38,11 @@ export class Accomplice implements Disposable {
     await this.#order('speak');
   }
 
+  /** Lets go of the connection, so that only the process that made it has it. */
+  async leave(): Promise<void> {
+    await this.#order('leave');
+  }
+
   /** What the process that connected does next. */
   async first(order: string): Promise<void> {
     await this.#order(`first ${order}`);

@@ -30,11 +30,11 @@ export class Stage implements AsyncDisposable {
   readonly issuer: Issuer;
   readonly operator: Operator;
   readonly accomplice: Accomplice;
-  readonly log: string;
+  readonly directory: string;
 
-  private constructor(directory: string, issuer: Issuer, log: string) {
+  private constructor(directory: string, issuer: Issuer) {
     this.issuer = issuer;
-    this.log = log;
+    this.directory = directory;
     this.operator = new Operator(join(directory, 'admin', 'admin.sock'));
     const request = join(directory, 'request.bin');
     writeFileSync(request, fetchX509Svid(), { mode: 0o644 });
@@ -50,7 +50,7 @@ export class Stage implements AsyncDisposable {
     const flags = Object.entries(places).flatMap(([flag, place]) => [`--${flag}`, join(directory, place)]);
     const issuer = new Issuer({ flags: ['--trust-domain', 'example.org', ...flags], log });
     if ((await issuer.ready) === undefined) throw new Error(`it did not start:\n${readFileSync(log, 'utf8')}`);
-    const stage = new Stage(directory, issuer, log);
+    const stage = new Stage(directory, issuer);
     await stage.operator.addPerson('ada');
     return stage;
   }

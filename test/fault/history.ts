@@ -33,7 +33,8 @@ export type Order =
 export type HistoryEvent =
   /** The issuer was started. Its clock is so far ahead of the real one. */
   | { readonly t: 'start'; readonly aheadMs: number }
-  | { readonly t: 'ready'; readonly tookMs: number }
+  /** Of that time it waited for a processor that others used, which says nothing of the issuer. */
+  | { readonly t: 'ready'; readonly tookMs: number; readonly waitedMs: number }
   | { readonly t: 'end'; readonly code: number | null; readonly signal: string | null }
   | { readonly t: 'clock'; readonly aheadMs: number }
   | { readonly t: 'fault'; readonly kind: string; readonly what: string }

@@ -1,7 +1,7 @@
 /** A real `./mayfly up` that can be made to fail at a named step. One process; whoever wants another starts one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import type { Failpoint } from '../../src/runtime/failpoint.ts';
 import { launcher } from '../integration/fixture.ts';
@@ -69,6 +69,15 @@ export class Issuer {
 
   get pid(): number {
     return this.#process.pid ?? 0;
+  }
+
+  /** How long its main thread could have run and others did (proc(5), schedstat). */
+  get waitedMs(): number {
+    try {
+      return Number(readFileSync(`/proc/${this.pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6;
+    } catch {
+      return 0;
+    }
   }
 
   get ended(): boolean {

@@ -13,31 +13,34 @@ import { failSyscalls } from './kinds/syscalls.ts';
 import type { LaneOptions } from './lane.ts';
 import { filePoints, freshPoints, rotationPoints, startPoints } from './points.ts';
 
-type Planned = Omit<LaneOptions, 'root' | 'deadline'>;
+export interface Planned extends Omit<LaneOptions, 'root' | 'deadline'> {
+  /** What it takes on a quiet machine with two processors. */
+  readonly seconds: number;
+  /** It mostly waits: beside the others, it costs little. */
+  readonly idle?: boolean;
+}
 
 export function lanes({ full, seed }: { readonly full: boolean; readonly seed: number }): Planned[] {
   const chance = new Chance(seed);
   const times = full ? 10 : 1;
   const kinds: readonly Kind[] = [
-    { kind: 'kill', issuers: 3 * times, work: kill({ rounds: 2 }) },
-    ...firstStarts.map((at) => ({
-      kind: 'kill at the first start',
-      issuers: times,
-      work: killFirst(at),
-      deserted: true,
-    })),
-    { kind: 'power cut', issuers: 2 * times, work: kill({ rounds: 1, died: cutPower }), disk: lossyDisk },
-    { kind: 'error', issuers: 2 * times, work: errors(1_500) },
-    { kind: 'stall', issuers: times, work: stalls(300) },
-    { kind: 'disk full', issuers: times, work: fillDisk(200), disk: tmpfs },
-    { kind: 'damage', issuers: 2 * times, work: damage(120), deserted: true, flags: ['--ca-ttl', '24h'] },
-    { kind: 'system call', issuers: times, work: failSyscalls(90) },
-    { kind: 'clock', issuers: times, work: jumpClock(60) },
-    { kind: 'sleep', issuers: times, work: sleepAndWake(40) },
-    { kind: 'stop and go', issuers: 2 * times, work: stopAndGo(3) },
-    { kind: 'signal', issuers: times, work: signals(50) },
-    { kind: 'descriptors', issuers: times, work: withoutDescriptors(30) },
-    { kind: 'memory', issuers: times, work: withoutMemory(6) },
+    { kind: 'kill', issuers: 3 * times, seconds: 120, work: kill({ rounds: 2 }) },
+    ...firstStarts.map((at) => {
+      return { kind: 'kill at the first start', issuers: times, seconds: 4, work: killFirst(at), deserted: true };
+    }),
+    { kind: 'power cut', issuers: 3 * times, seconds: 90, work: kill({ rounds: 1, died: cutPower }), disk: lossyDisk },
+    { kind: 'error', issuers: 2 * times, seconds: 50, work: errors(1_500) },
+    { kind: 'stall', issuers: times, seconds: 100, work: stalls(300) },
+    { kind: 'disk full', issuers: times, seconds: 30, work: fillDisk(200), disk: tmpfs },
+    { kind: 'damage', issuers: 2 * times, seconds: 100, work: damage(120), deserted: true, lives: longLives },
+    { kind: 'system call', issuers: times, seconds: 120, work: failSyscalls(90) },
+    { kind: 'signal', issuers: times, seconds: 60, work: signals(50) },
+    { kind: 'descriptors', issuers: times, seconds: 15, work: withoutDescriptors(30) },
+    { kind: 'memory', issuers: times, seconds: 30, work: withoutMemory(6) },
+    { kind: 'clock', issuers: times, seconds: 60, work: jumpClock(60), idle: true },
+    { kind: 'sleep', issuers: times, seconds: 30, work: sleepAndWake(40), idle: true },
+    { kind: 'sleep', issuers: times, seconds: 30, work: sleepAndWake(20), lives: longLives, idle: true },
+    { kind: 'stop and go', issuers: 2 * times, seconds: 45, work: stopAndGo(3), idle: true },
   ];
   return kinds.flatMap(({ issuers, ...kind }, index) =>
     Array.from({ length: issuers }, (_, number) => {
@@ -71,5 +74,8 @@ const cutPower: NonNullable<Parameters<typeof kill>[0]['died']> = async ({ disk,
   await disk.cut(chance.below(2) === 0 ? undefined : chance.below(2 ** 31));
   await disk.mount();
 };
+
+/** What an operator gets who says nothing. */
+const longLives = { ca: 86_400, x509: 3_600, jwt: 300 };
 
 const tmpfs = (path: string) => smallDisk(path, 32 * 1024 * 1024);

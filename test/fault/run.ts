@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { failpoints } from '../../src/runtime/failpoint.ts';
 import { buildLossyfs } from './disk.ts';
 import { runLane } from './lane.ts';
-import { lanes } from './plan.ts';
+import { lanes, type Planned } from './plan.ts';
 import { print } from './report.ts';
 import type { Tally } from './tally.ts';
 
@@ -37,14 +37,34 @@ const queue = lanes({ full: values.full, seed }).filter(({ kind }) => only === u
 process.stdout.write(`seed ${seed}, ${queue.length} lanes, at most ${minutes} minutes\n`);
 
 const tallies: Tally[] = [];
-const worker = async (): Promise<void> => {
-  for (let lane = queue.shift(); lane !== undefined; lane = queue.shift()) {
-    const tally = await runLane({ ...lane, root, deadline });
-    tallies.push(tally);
-    process.stdout.write(`${lane.name}: ${tally.injected} injected, ${tally.findings.length} broken\n`);
-  }
-};
-await Promise.all(Array.from({ length: Number(values.lanes) }, worker));
+
+/** Each lane has its share of the time that is left; what it does not need, the later ones have. */
+async function work(lanes: Planned[], workers: number): Promise<void> {
+  const secondsOf = (some: readonly Planned[]): number => some.reduce((sum, { seconds }) => sum + seconds, 0);
+  const worker = async (): Promise<void> => {
+    for (
+      let left = secondsOf(lanes), lane = lanes.shift();
+      lane !== undefined;
+      left = secondsOf(lanes), lane = lanes.shift()
+    ) {
+      const now = performance.now();
+      const share = ((deadline - now) * lane.seconds * workers) / left;
+      const tally = await runLane({ ...lane, root, deadline: Math.min(deadline, now + share) });
+      tallies.push(tally);
+      process.stdout.write(`${lane.name}: ${tally.injected} injected, ${tally.findings.length} broken\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, worker));
+}
+
+const busy = queue.filter(({ idle }) => !idle);
+await Promise.all([
+  work(busy, Number(values.lanes)),
+  work(
+    queue.filter(({ idle }) => idle),
+    1,
+  ),
+]);
 const broken = print(tallies, failpoints, { seed, minutes: (performance.now() - begun) / 60_000 });
 mkdirSync(new URL('results/', import.meta.url), { recursive: true });
 writeFileSync(new URL('results/fault.json', import.meta.url), `${JSON.stringify({ seed, tallies }, undefined, 2)}\n`);

@@ -15,7 +15,7 @@ export interface SceneOptions {
   /** Nobody else may use these users. */
   readonly uids: readonly number[];
   readonly disk?: (path: string) => Promise<Disk> | Disk;
-  readonly flags?: readonly string[];
+  readonly lives?: Lives;
   /** Nobody asks for anything. */
   readonly deserted?: boolean;
 }
@@ -40,8 +40,14 @@ export class Broken extends Error {
 const faketime = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketime.so.1`;
 const startMs = 20_000;
 const workloadProgram = fileURLToPath(new URL('workload.ts', import.meta.url));
-/** Small and short, so that everything happens often. */
-const lively = 'ca_ttl: 10s\nx509_svid_ttl: 10s\njwt_svid_ttl: 6s\nledger_segment_bytes: 8192\n';
+export interface Lives {
+  readonly ca: number;
+  readonly x509: number;
+  readonly jwt: number;
+}
+
+/** Short, so that everything happens often. */
+const shortLives: Lives = { ca: 10, x509: 10, jwt: 6 };
 
 export class Scene {
   readonly directory: string;
@@ -74,7 +80,7 @@ export class Scene {
     mkdirSync(directory, { mode: 0o755 });
     mkdirSync(join(directory, 'run'), { mode: 0o755 });
     for (const name of ['admin', 'captures']) mkdirSync(join(directory, name), { mode: 0o700 });
-    writeFileSync(join(directory, 'settings.yaml'), lively);
+    writeFileSync(join(directory, 'settings.yaml'), settingsOf(options.lives ?? shortLives));
     const scene = new Scene(options, await disk(join(directory, 'disk')));
     if (!options.deserted) for (const uid of options.uids) scene.#workloads.push(scene.startWorkload(uid));
     return scene;
@@ -137,7 +143,7 @@ export class Scene {
     const { issuer } = this;
     const tookMs = await within(startMs, issuer.ready, () => this.complain('it did not start in time'));
     if (tookMs === undefined) return this.#diedEarly(mayEnd);
-    this.history.write({ t: 'ready', tookMs });
+    this.history.write({ t: 'ready', tookMs, waitedMs: issuer.waitedMs });
     this.operator.connect(this.adminSocket);
     try {
       await this.operator.look(!strangers);
@@ -218,9 +224,13 @@ export class Scene {
   #flags(): string[] {
     const where = ['--data-dir', this.data, '--socket', this.socket, '--admin-socket', this.adminSocket];
     const settings = ['--config', join(this.directory, 'settings.yaml')];
-    return ['--trust-domain', 'example.org', ...settings, ...where, ...(this.#options.flags ?? [])];
+    return ['--trust-domain', 'example.org', ...settings, ...where];
   }
 }
+
+/** Segments are small as well. */
+const settingsOf = ({ ca, x509, jwt }: Lives): string =>
+  `ca_ttl: ${ca}\nx509_svid_ttl: ${x509}\njwt_svid_ttl: ${jwt}\nledger_segment_bytes: 8192\n`;
 
 export const fakeClock = (setting: string): Record<string, string> => ({
   LD_PRELOAD: faketime,

@@ -16,9 +16,6 @@ interface Credential {
   readonly capture: Capture;
 }
 
-/** Lives of the settings of a scene, where the entry does not say; and what certificates are dated back. */
-const life = { x509: 10_000, jwt: 6_000, backdate: 11_000 };
-
 export function checkCredentials(evidence: Evidence, records: readonly LedgerRecord[], findings: Findings): void {
   const issued = recordsByName(records, findings);
   const steps = stepsOf(records);
@@ -56,7 +53,7 @@ function x509Svids({ captures, history }: Evidence, findings: Findings): Credent
           () => `${known.id} ${known.name} was given to two processes`,
         );
       const { notAfter = 0 } = seen.get(svid.chain) ?? {};
-      const now = capture.at + ahead(capture.at);
+      const now = capture.at + ahead(capture.at).least;
       findings.must(notAfter > now - graceMs, 'I4', () => `${svid.id} was given ${now - notAfter} ms after its end`);
     }
   }
@@ -126,7 +123,7 @@ function tokens({ captures, history }: Evidence, findings: Findings): Credential
       const { kid } = parsed(header) as { readonly kid: string };
       const { sub, aud, exp, jti } = parsed(payload) as Claims;
       const known = seen.get(token);
-      const now = capture.at + ahead(capture.at);
+      const now = capture.at + ahead(capture.at).least;
       findings.must(
         exp * 1000 > now - graceMs,
         'I4',
@@ -210,7 +207,7 @@ function onRecord(
     'I9',
     () => `record ${record.seq} says ${said.join(' ')}, ${name} is ${is.join(' ')}`,
   );
-  const ahead = aheadAt(evidence.history)(capture.at);
+  const ahead = aheadAt(evidence.history)(capture.at).most;
   const jumped = evidence.history.some((event) => event.t === 'clock');
   findings.must(
     jumped || record.at <= capture.at + ahead + 5,
@@ -305,7 +302,7 @@ function entitled(
       const ends = Number(entry['expiresAt'] ?? Infinity);
       const ttl =
         1000 * Number(entry[capture.kind === 'x509' ? 'x509SvidTtlSeconds' : 'jwtSvidTtlSeconds']) ||
-        life[capture.kind === 'x509' ? 'x509' : 'jwt'];
+        evidence.life[capture.kind === 'x509' ? 'x509' : 'jwt'];
       return (
         entry['spiffeId'] === id &&
         selectors.join() === `unix:uid:${capture.uid}` &&

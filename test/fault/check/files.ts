@@ -11,6 +11,8 @@ export interface Evidence {
   /** In the order in which each workload was given them. */
   readonly captures: readonly Capture[];
   readonly log: string;
+  /** Lives in milliseconds where the entry does not say. */
+  readonly life: { readonly x509: number; readonly jwt: number };
   /** The data directory of the issuer, which has ended. */
   readonly data: string;
   readonly archive: string;
@@ -22,11 +24,15 @@ export function gather(directory: string, disk: string): Evidence {
     captures: readdirSync(join(directory, 'captures')).flatMap(
       (name) => lines(join(directory, 'captures', name)) as Capture[],
     ),
+    life: { x509: 1000 * setting(directory, 'x509_svid_ttl'), jwt: 1000 * setting(directory, 'jwt_svid_ttl') },
     log: readFileSync(join(directory, 'log.ndjson'), 'utf8'),
     data: join(disk, 'data'),
     archive: join(disk, 'archive'),
   };
 }
+
+const setting = (directory: string, name: string): number =>
+  Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(readFileSync(join(directory, 'settings.yaml'), 'utf8'))?.[1]);
 
 /** A last line that broke off was written by somebody who was ended. */
 function lines(path: string): unknown[] {
@@ -39,15 +45,21 @@ function lines(path: string): unknown[] {
     .map((line) => JSON.parse(line));
 }
 
-/** How far the issuer's clock was ahead at a real moment; around the moment in which it was set, the lesser. */
-export function aheadAt(history: readonly Event[]): (at: number) => number {
+export interface Ahead {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** How far the issuer's clock was ahead at a real moment. Around the moment in which it was set, both may be true. */
+export function aheadAt(history: readonly Event[]): (at: number) => Ahead {
   const changes = history.filter((event) => event.t === 'start' || event.t === 'clock');
   return (at) => {
     const before = changes.findLast((event) => event.at <= at - settlingMs)?.aheadMs;
     const around = changes
       .filter((event) => event.at > at - settlingMs && event.at <= at)
       .map(({ aheadMs }) => aheadMs);
-    return Math.min(...around, before ?? around[0] ?? 0);
+    const possible = [...around, before ?? around[0] ?? 0];
+    return { least: Math.min(...possible), most: Math.max(...possible) };
   };
 }
 

@@ -21,8 +21,7 @@ export const jumpClock =
       clock.set(scene.aheadMs + (forwards ? hourMs : -hourMs));
       tally.inject(forwards ? 'an hour forwards' : 'an hour back');
       for (let order = 0; order < 3; order++) await scene.operator.anything();
-      // An SVID that begins later by the new clock than now was good when it was given, and is where the clock is right.
-      if (forwards) note(tally, await healed(scene));
+      note(tally, await healed(scene));
       await scene.operator.look();
     }
   };
@@ -36,7 +35,7 @@ export const sleepAndWake =
     while (tally.injected < count && !lane.over) {
       scene.issuer.signal('SIGSTOP');
       await pause(50);
-      clock.set(scene.aheadMs + 30_000 + scene.chance.below(hourMs));
+      clock.set(scene.aheadMs + hourMs / 2 + scene.chance.below(2 * hourMs));
       scene.issuer.signal('SIGCONT');
       tally.inject('asleep beyond the life of an SVID');
       note(tally, await healed(scene));

@@ -2,11 +2,11 @@
  * Files that are not what was written: a bit flipped, a piece zeroed, cut, appended, lost, open to others. Either it does
  * not start and says which file is wrong, and leaves it as it is; or what it serves is what was there before.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
-  cpSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -57,14 +57,17 @@ async function makeDirectory(scene: Scene): Promise<Whole> {
   if (scene.chance.below(2) === 0) await scene.stop();
   else await scene.kill();
   rmSync(copyOf(scene), { recursive: true, force: true });
-  cpSync(scene.data, copyOf(scene), { recursive: true, preserveTimestamps: true });
+  copy(scene.data, copyOf(scene));
   return whole;
 }
+
+/** With modes and owners. */
+const copy = (from: string, to: string): void => void execFileSync('cp', ['-a', from, to]);
 
 async function restore(scene: Scene): Promise<void> {
   if (scene.alive) await scene.kill();
   rmSync(scene.data, { recursive: true, force: true });
-  cpSync(copyOf(scene), scene.data, { recursive: true, preserveTimestamps: true });
+  copy(copyOf(scene), scene.data);
 }
 
 function damageOne({ data, chance }: Scene): { readonly what: string; readonly file: string } {

@@ -14,7 +14,7 @@ export const signals =
       const way = scene.chance.of(ways);
       if (way === undefined) return;
       const orders = orderUntilEnd(scene);
-      await pause(scene.chance.below(40));
+      await pause(scene.chance.below(250));
       scene.history.write({ t: 'fault', kind: tally.kind, what: way.name });
       await way.send(scene);
       await orders;
