@@ -14,7 +14,6 @@ import { enableFailpoints, failpoint } from './runtime/failpoint.ts';
 import { protectMemory } from './runtime/kernel.ts';
 import { createLog, type Log } from './runtime/log.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
-import { inspectProcess } from './runtime/peer.ts';
 import { systemRandom as random } from './runtime/random.ts';
 import { endRequested, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
@@ -202,19 +201,9 @@ const greeting = ({ config, trustDomain, registry }: Rooms, agent: Agent, server
     socket: agent.socket,
     closed: closedDirectory(agent.socket),
     adminSocket: server.socket,
-    seesOthers: seesOtherUsers(),
+    seesOthers: process.geteuid?.() === 0,
     people: registry.people().length,
   });
-
-/** Process 1 is root's, or in a container whoever the container is for: then there are no others. */
-function seesOtherUsers(): boolean {
-  try {
-    inspectProcess(1).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function requireTrustDomain(config: Config): TrustDomain {
   if (config.trust_domain !== undefined) return config.trust_domain;

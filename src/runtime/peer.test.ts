@@ -122,6 +122,13 @@ describe('a peer', () => {
     await eventually('no descriptor is left', () => descriptors() <= before + 1);
   });
 
+  it('is the same however many files it opens', async () => {
+    const { peer, run } = await connect();
+    await run('files = [open("/dev/null") for _ in range(700)]');
+    expect(peer.process.sameness()).toBe('same');
+    peers.release(peer.process);
+  });
+
   it('is one process on all its connections', async () => {
     const { peer, run } = await connect();
     const second = new Promise<net.Socket>((resolve) => waiting.push(resolve));

@@ -11,13 +11,14 @@ export interface ProcessIds {
   readonly supplementaryGids: readonly number[];
 }
 
-/** From `status`: the bytes of the lines Uid, Gid and Groups, a view into `text`. */
+/** From `status`: the lines Uid, Gid and Groups. FDSize stands between them and grows with the files that are open. */
 export function findIdLines(text: Buffer): Buffer {
   const start = text.indexOf('\nUid:');
-  const groups = text.indexOf('\nGroups:', start);
+  const size = text.indexOf('\nFDSize:', start);
+  const groups = text.indexOf('\nGroups:', size);
   const end = text.indexOf('\n', groups + 1);
-  if (start < 0 || groups < 0 || end < 0) throw unreadable();
-  return text.subarray(start, end);
+  if (start < 0 || size < 0 || groups < 0 || end < 0) throw unreadable();
+  return Buffer.concat([text.subarray(start, size), text.subarray(groups, end)]);
 }
 
 /** From `status`: does a debugger hold it (ptrace)? A kernel that does not say so is doubt. */

@@ -28,7 +28,10 @@ function open(
   message: (bytes: number, at: number) => void = () => undefined,
 ): Promise<http2.ClientHttp2Session> {
   return new Promise((resolve, reject) => {
-    const session = http2.connect('http://localhost', { createConnection: () => net.connect(socket) });
+    const connection = net.connect(socket);
+    // A server that is killed resets what is open; that is the end of the connection and nothing else.
+    connection.on('error', () => undefined);
+    const session = http2.connect('http://localhost', { createConnection: () => connection });
     session.on('error', reject);
     const stream = session.request(callHeaders('/SpiffeWorkloadAPI/FetchX509SVID'));
     let [wanted, got] = [0, 0];
