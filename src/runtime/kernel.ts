@@ -88,7 +88,10 @@ export function firstWriter(socket: number): number | undefined {
   const length = Number(recvmsg(socket, message, MSG_PEEK_DONTWAIT));
   if (length < 0) return koffi.errno() === koffi.os.errno['EAGAIN'] ? undefined : 0;
   const named =
-    message.readUInt32LE(control + 8) === SOL_SOCKET && message.readUInt32LE(control + 12) === SCM_CREDENTIALS;
+    // Else what lies there is of the connection before.
+    message.readBigUInt64LE(msgControllen) > 0n &&
+    message.readUInt32LE(control + 8) === SOL_SOCKET &&
+    message.readUInt32LE(control + 12) === SCM_CREDENTIALS;
   return length > 0 && named ? message.readInt32LE(control + 16) : 0;
 }
 

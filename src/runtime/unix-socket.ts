@@ -206,7 +206,6 @@ const listen = ({ path, mode, accept }: UnixSocketOptions): Promise<net.Server> 
     server.once('error', (cause) => reject(refusal(`cannot listen on ${path}: ${cause.message}`, cause)));
     server.once('listening', () => {
       server.removeAllListeners('error');
-      noteWriters(handleOf(server).fd);
       // An accept that fails for want of descriptors is not the end: Node tries again with the next connection.
       server.on('error', () => undefined);
       resolveServer(server);
@@ -215,6 +214,8 @@ const listen = ({ path, mode, accept }: UnixSocketOptions): Promise<net.Server> 
     const before = process.umask(0o777 & ~mode);
     server.listen({ path, backlog: 4096 });
     process.umask(before);
+    // At once: who connects before this has no label, and is cut.
+    if (server.listening) noteWriters(handleOf(server).fd);
   });
 
 /** What Node has under a socket: a libuv pipe. Node keeps it to itself; the kernel's questions need the descriptor. */

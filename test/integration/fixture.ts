@@ -164,18 +164,25 @@ export function run(program: string, args: readonly string[], options: object = 
   });
 }
 
-/** Resolves when something listens there. */
+/** Resolves when somebody there has looked at a connection, be it to cut it. */
 async function connectable(path: string, withinMs = 25_000): Promise<void> {
   for (const late = performance.now() + withinMs; performance.now() < late; await pause(20)) {
     const answered = await new Promise<boolean>((resolve) => {
-      const probe = net.connect(path, () => resolve(true));
-      probe.once('error', () => resolve(false));
-      probe.once('connect', () => probe.destroy());
+      let connected = false;
+      const probe = net.connect(path, () => {
+        connected = probe.write(http2Preface);
+      });
+      probe.once('error', () => undefined);
+      probe.once('data', () => probe.destroy());
+      probe.once('close', () => resolve(connected));
     });
     if (answered) return;
   }
   throw new Error(`nothing listens on ${path} after ${withinMs} ms`);
 }
+
+/** The preface, and empty settings (RFC 9113 section 3.4). */
+const http2Preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
