@@ -49,7 +49,12 @@ export class LossyDisk implements Disk {
       this.#lines.push(...bytes.toString().split('\n').filter(Boolean));
       this.#wake?.();
     });
+    daemon.once('exit', () => {
+      this.#lines.push('it ended');
+      this.#wake?.();
+    });
     this.#daemon = daemon;
+    this.#lines.length = 0;
     const line = await this.#line();
     if (line !== 'mounted') throw new Error(`lossyfs: ${line}`);
   }
@@ -58,7 +63,9 @@ export class LossyDisk implements Disk {
   async cut(seed?: number): Promise<{ readonly names: number; readonly writes: number }> {
     const gone = new Promise((resolve) => this.#daemon?.once('exit', resolve));
     this.#daemon?.stdin?.write(seed === undefined ? 'cut\n' : `cut ${seed}\n`);
-    const [, names, , writes] = (await this.#line()).split(' ');
+    const line = await this.#line();
+    const [, names, writes] = /^cut (\d+) names (\d+) writes$/.exec(line) ?? [];
+    if (names === undefined) throw new Error(`lossyfs: ${line}`);
     await gone;
     return { names: Number(names), writes: Number(writes) };
   }

@@ -40,13 +40,14 @@ function outcomeOf(order: Order): Promise<Result> {
     };
     child.once('message', (result) => ended(result as Result));
     child.once('exit', (code, signal) => {
-      const how = watch.hung ? `does not come back within ${hungMs / 1000} s` : `ends the process (${signal ?? code})`;
+      const end = signal === 'SIGKILL' ? 'SIGKILL: out of memory, or killed by somebody' : (signal ?? code);
+      const how = watch.hung ? `does not come back within ${hungMs / 1000} s` : `ends the process (${end})`;
       ended(failed(order, `${how}\n${said}`));
     });
   });
 }
 
-/** Only processor time that the process used counts: a machine may stop for others, a hang keeps on. */
+/** Each input is written down before it is tried: a count that stands still is an input that does not come back. */
 function watchdog(child: ChildProcess, { witness }: Order): { readonly timer: NodeJS.Timeout; hung: boolean } {
   let [seen, since] = [-1, performance.now()];
   const timer = setInterval(() => {
