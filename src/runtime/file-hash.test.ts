@@ -14,7 +14,7 @@ describe('the thread that hashes files', () => {
       clearTimeout(busy);`;
     const ended = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     });
     expect(ended).toMatchObject({ status: 0, signal: null, stderr: '' });
     expect(execFileSync('sha256sum', ['/bin/sh'], { encoding: 'utf8' })).toContain(ended.stdout);

@@ -46,7 +46,7 @@ describe('the place of the socket', () => {
     chmodSync(dirname(mayfly.socket), 0o777);
     await until('the open directory is noticed', async () => (await ready()).includes('can be written by others'));
     chmodSync(dirname(mayfly.socket), 0o755);
-    await until('it is ready again', async () => !/written|bound/.test(await ready()), 10_000);
+    await until('it is ready again', async () => !/written|bound/.test(await ready()), 60_000);
 
     await mayfly.operator.update(entry, { hint: 'still here' });
     expect(decodeX509SvidResponse(await held.next()).svids.map(({ hint }) => hint)).toEqual(['still here']);

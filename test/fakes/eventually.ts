@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Waits until `look` gives something true, and gives it back; fails with `what` after five seconds. */
+/** Waits until `look` gives something true, and gives it back; fails with `what` after thirty seconds. */
 export async function eventually<T>(what: string, look: () => T): Promise<NonNullable<T>> {
-  const end = performance.now() + 5_000;
+  const end = performance.now() + 30_000;
   while (performance.now() < end) {
     const seen = look();
     if (seen) return seen;

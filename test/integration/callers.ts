@@ -33,7 +33,7 @@ export class Caller {
   }
 
   /** The line at `index`, as soon as it is printed. */
-  async line(index = 0, withinMs = 5_000): Promise<string> {
+  async line(index = 0, withinMs = 30_000): Promise<string> {
     const late = performance.now() + withinMs;
     for (;;) {
       const line = this.lines[index];

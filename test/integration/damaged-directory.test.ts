@@ -88,7 +88,7 @@ class Copy implements Disposable {
   up(): Promise<Outcome> {
     const places = ['--data-dir', this.data, '--socket', join(this.directory, 'run', 'api.sock')];
     const admin = ['--admin-socket', join(this.directory, 'admin', 'admin.sock')];
-    return run(launcher, ['up', '--trust-domain', 'example.org', ...places, ...admin], { timeout: 20_000 });
+    return run(launcher, ['up', '--trust-domain', 'example.org', ...places, ...admin], { timeout: 60_000 });
   }
 
   [Symbol.dispose](): void {
@@ -148,7 +148,7 @@ const files: readonly (readonly [string, readonly DamageName[]])[] = [
 /** Nobody knows which segment there was when there is none. */
 const elsewhere: Readonly<Record<string, string>> = { 'ledger/000001.ndjson gone': 'records 1 to ' };
 
-describe('a data directory with a file that is damaged', { timeout: 60_000 }, () => {
+describe('a data directory with a file that is damaged', { timeout: 120_000 }, () => {
   it.concurrent.each(files)('SE-15 R-AUD-1 %s: is refused, and starts once it is back', (file, harmless) => {
     const harmful = ways.filter((way) => !harmless.includes(way));
     return expectRefusedUntilRestored(ended, file, harmful, (way) => elsewhere[`${file} ${way}`]);

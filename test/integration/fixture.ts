@@ -129,7 +129,7 @@ export class Mayfly implements AsyncDisposable {
   }
 
   /** Asks it to stop, and waits. */
-  async stop(signal = this.#stopSignal, withinMs = 10_000): Promise<number | null> {
+  async stop(signal = this.#stopSignal, withinMs = 30_000): Promise<number | null> {
     this.process.kill(signal);
     const timer = setTimeout(() => this.process.kill('SIGKILL'), withinMs);
     const code = await this.exited;
@@ -152,7 +152,7 @@ export class Mayfly implements AsyncDisposable {
 
 export function run(program: string, args: readonly string[], options: object = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const limits = { encoding: 'utf8' as const, timeout: 30_000, maxBuffer: 64 * 1024 * 1024 };
+    const limits = { encoding: 'utf8' as const, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
     execFile(program, args, { ...limits, ...options }, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({
@@ -165,7 +165,7 @@ export function run(program: string, args: readonly string[], options: object = 
 }
 
 /** Resolves when somebody there has looked at a connection, be it to cut it. */
-async function connectable(path: string, withinMs = 25_000): Promise<void> {
+async function connectable(path: string, withinMs = 60_000): Promise<void> {
   for (const late = performance.now() + withinMs; performance.now() < late; await pause(20)) {
     const answered = await new Promise<boolean>((resolve) => {
       let connected = false;
@@ -187,7 +187,7 @@ const http2Preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `met` holds; says what it was waiting for when it does not. */
-export async function until(what: string, met: () => boolean | Promise<boolean>, withinMs = 5_000): Promise<void> {
+export async function until(what: string, met: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
   for (const late = performance.now() + withinMs; performance.now() < late; await pause(25)) {
     if (await met()) return;
   }

@@ -82,7 +82,7 @@ describe('a kill -9 in the middle of everything', () => {
       expect(source.svid.id).toBe(id('source'));
 
       mayfly = await startMayfly({ directory: mayfly.directory });
-      await until('the source has a new SVID', () => serial() !== before, 20_000);
+      await until('the source has a new SVID', () => serial() !== before, 60_000);
       expect(source.verify(source.svid.certificates)).toBe(id('source'));
       expect((await workload.call('FetchX509SVID')).code).toBe(grpc.ok);
 

@@ -66,4 +66,4 @@ const client = (socket: string): string => `
   stream.on('data', (bytes) => { process.stdout.write(bytes.toString('latin1'), () => process.exit()); });
   stream.on('end', () => process.exit(1));
   stream.end(Buffer.alloc(5));
-  setTimeout(() => process.exit(2), 5000);`;
+  setTimeout(() => process.exit(2), 60000);`;

@@ -9,7 +9,7 @@ describe('a pid that was given to another process', () => {
     chmodSync(home, 0o755);
     const attack = join(import.meta.dirname, 'pid-reuse-attack.ts');
     const words = ['--pid', '--fork', '--mount-proc', process.execPath, attack, join(home, 'p.sock'), '60'];
-    const tally = JSON.parse(execFileSync('unshare', words, { encoding: 'utf8', timeout: 25_000 }));
+    const tally = JSON.parse(execFileSync('unshare', words, { encoding: 'utf8', timeout: 90_000 }));
     rmSync(home, { recursive: true });
     expect(tally.rounds).toBe(60);
     expect(tally.reused).toBeGreaterThan(40);

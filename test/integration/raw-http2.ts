@@ -31,7 +31,7 @@ const required = { ':method': 'POST', 'content-type': 'application/grpc', te: 't
 export const security = { 'workload.spiffe.io': 'true' };
 
 /** One call on a connection of its own; answers when the status or the first message has come. */
-export async function rawCall(socketPath: string, call: RawCall, withinMs = 5_000): Promise<RawAnswer> {
+export async function rawCall(socketPath: string, call: RawCall, withinMs = 30_000): Promise<RawAnswer> {
   const authority = call.authority === undefined ? {} : { ':authority': call.authority };
   const session = http2.connect('http://localhost', { createConnection: () => net.connect(socketPath) });
   try {

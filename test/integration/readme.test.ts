@@ -64,7 +64,7 @@ async function takeTour(): Promise<void> {
       keyboard.write(`${commands}\0`);
       const whole = (): string => said.replace(`${marker}\n`, '');
       const complete = (): boolean => said !== whole() && patternOf(shown).test(whole());
-      await until(commands, complete, 15_000).catch(() => undefined);
+      await until(commands, complete, 60_000).catch(() => undefined);
       expect(whole(), commands).toMatch(patternOf(shown));
       expect(said, commands).toContain(marker);
     }
@@ -126,7 +126,7 @@ const textOf = (page: string): string => readFileSync(join(root, page), 'utf8');
 
 describe('the README', () => {
   it('takes a newcomer through the tour: every command works and says what the page says', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     expect(steps.length).toBeGreaterThan(5);
     await takeTour();
@@ -162,7 +162,7 @@ describe('the README', () => {
       const output = execFileSync(process.execPath, [program], {
         env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: mayfly.endpoint },
         encoding: 'utf8',
-        timeout: 15_000,
+        timeout: 60_000,
       });
       expect(output).toBe('hello spiffe://example.org/web\n');
     });

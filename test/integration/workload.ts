@@ -180,14 +180,14 @@ export class Stream {
     return this.#messages.length - this.#taken;
   }
 
-  async next(withinMs = 5_000): Promise<Buffer> {
+  async next(withinMs = 30_000): Promise<Buffer> {
     const message = await this.nextOrEnd(withinMs);
     if (message === undefined) throw new Error(`the stream ended: ${this.#status?.code} ${this.#status?.text}`);
     return message;
   }
 
   /** The next message; undefined when the status came instead. */
-  async nextOrEnd(withinMs = 5_000): Promise<Buffer | undefined> {
+  async nextOrEnd(withinMs = 30_000): Promise<Buffer | undefined> {
     await this.#until(() => this.waiting > 0 || this.#status !== undefined, withinMs, 'no message');
     return this.#messages[this.#taken++]?.message;
   }
@@ -198,7 +198,7 @@ export class Stream {
     return this.#messages.at(-1)?.message;
   }
 
-  async ended(withinMs = 5_000): Promise<{ readonly code: number; readonly text: string; readonly at: number }> {
+  async ended(withinMs = 30_000): Promise<{ readonly code: number; readonly text: string; readonly at: number }> {
     await this.#until(() => this.#status !== undefined, withinMs, 'no status');
     if (this.#status === undefined) throw new Error('no status');
     return this.#status;

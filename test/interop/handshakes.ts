@@ -111,7 +111,7 @@ export async function otherServer(mayfly: Mayfly): Promise<void> {
 
 async function appears(path: string): Promise<void> {
   for (
-    const late = performance.now() + 5_000;
+    const late = performance.now() + 30_000;
     performance.now() < late;
     await new Promise((resolve) => setTimeout(resolve, 50))
   ) {

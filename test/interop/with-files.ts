@@ -12,7 +12,7 @@ type Tool = (program: string, ...args: string[]) => Promise<string>;
 
 const toolIn = (directory: string): Tool =>
   async function tool(program, ...args) {
-    const { status, stdout, stderr } = await run(program, args, { cwd: directory, timeout: 20_000 });
+    const { status, stdout, stderr } = await run(program, args, { cwd: directory, timeout: 60_000 });
     if (status !== 0)
       throw new Error(`${program} ${args.join(' ')}: ${`${stdout}${stderr}`.trim().replace(/\s*\n\s*/g, ' | ')}`);
     return stdout;

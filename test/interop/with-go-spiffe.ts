@@ -1,4 +1,4 @@
-import type { Mayfly } from '../integration/fixture.ts';
+import { type Mayfly, until } from '../integration/fixture.ts';
 import { check, holds, same } from './checks.ts';
 import { createEntry, go, id, trustDomain, users } from './stage.ts';
 
@@ -115,7 +115,10 @@ export async function goSpiffe(mayfly: Mayfly): Promise<void> {
 
   await check('EP-26 WA-13 go-spiffe that came too early gets its SVID as soon as the entry is there', async () => {
     const watching = go(mayfly, users.late, 'x509-watch', '1');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await until('it was refused', async () => {
+      const refusals = await mayfly.operator.records({ kind: 'attestation.refused' });
+      return refusals.some(({ json }) => json.includes(`"uid":${users.late}`));
+    });
     await createEntry(mayfly, id('late'), users.late);
     const lines = await watching;
     holds(
