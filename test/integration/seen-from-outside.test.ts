@@ -122,7 +122,7 @@ describe('calls that are not what they should be', () => {
     const begun = performance.now();
     const answer = await web.call('FetchJWTSVID', { request: encodeJwtSvidRequest(['']) });
     expect(answer).toMatchObject({ code: grpc.invalidArgument, messages: [] });
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(performance.now() - begun).toBeLessThan(5_000);
   });
 
   it('looks at the security header before it decodes the request', async () => {
