@@ -11,7 +11,7 @@ export interface EndpointParts {
   readonly peers: Peers;
   readonly server: GrpcServer<Peer>;
   readonly log: Log;
-  /** Told when the last word has been said on a connection. */
+  /** Told when nobody holds the process any more: no connection of it is left, and nothing was granted to it. */
   readonly disconnected: (peer: Peer) => void;
   /** Told of one who is turned away before it could call. */
   readonly refused: (peer: Peer, reason: string) => void;
@@ -25,8 +25,7 @@ export function acceptConnection(socket: net.Socket, parts: EndpointParts): void
   const ended = peer.process.onEnded(() => socket.destroy());
   socket.once('close', () => {
     ended[Symbol.dispose]();
-    parts.disconnected(peer);
-    parts.peers.release(peer.process);
+    if (parts.peers.release(peer.process)) parts.disconnected(peer);
   });
   onFirstByte(socket, (writer) => {
     if (writer === peer.credentials.pid) return parts.server.serve(socket, peer);

@@ -65,6 +65,8 @@ export class Identities {
     const known = this.#instances.get(process);
     if (known !== undefined) return known;
     const instance = new Instance(this.#parts.random.uuid(), process);
+    // A call may begin in the very moment in which its connection ends: nobody would tell us to forget it again.
+    if (!process.held) return instance;
     this.#instances.set(process, instance);
     // With or without a connection, a process that ends takes everything it was granted with it (law 3).
     process.onEnded(() => this.forget(process, 'exited'));
@@ -73,21 +75,16 @@ export class Identities {
 
   /** Forgets a process and all it held. */
   forget(process: PeerProcess, reason: 'exited' | 'stopped'): void {
-    const { refusals, peers, ledger } = this.#parts;
     const instance = this.#instances.get(process);
     if (instance === undefined) return;
     this.#instances.delete(process);
-    refusals.ended(process.pid, process.startTime);
-    if (instance.granted === '') return;
-    peers.release(process);
-    failpoint('agent.instance-ended');
-    // Nothing waits for this record; a ledger that cannot take it says so by itself.
-    ledger.append({ kind: 'instance.ended', instance: instance.id, pid: process.pid, reason }).catch(() => undefined);
+    this.#parts.refusals.ended(process.pid, process.startTime);
+    this.#ended(instance, reason);
   }
 
-  /** Without connections, only a process that was granted something is remembered, until it ends. */
+  /** Its last connection is gone and nothing was granted to it: a process with a grant is remembered until it ends. */
   disconnected(process: PeerProcess): void {
-    if (this.#instances.get(process)?.granted === '') this.forget(process, 'exited');
+    this.forget(process, 'exited');
   }
 
   /** Every X.509-SVID that the process is owed now, each signed, recorded and not yet due for renewal. */
@@ -139,6 +136,19 @@ export class Identities {
   close(): void {
     for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
     for (const process of [...this.#instances.keys()]) this.forget(process, 'stopped');
+  }
+
+  /** Each grant that is on record has its end on record too. */
+  #ended(instance: Instance, reason: 'exited' | 'stopped'): void {
+    if (instance.granted === '') return;
+    instance.granted = '';
+    this.#parts.peers.release(instance.process);
+    failpoint('agent.instance-ended');
+    const { id, process } = instance;
+    // Nothing waits for this record; a ledger that cannot take it says so by itself.
+    this.#parts.ledger
+      .append({ kind: 'instance.ended', instance: id, pid: process.pid, reason })
+      .catch(() => undefined);
   }
 
   #changed(concerned: (instance: Instance) => boolean): void {
@@ -200,6 +210,10 @@ export class Identities {
     failpoint('agent.granted-recorded');
     if (instance.granted === '') instance.process.retain();
     instance.granted = decision;
+    if (this.#instances.get(instance.process) === instance) return;
+    // It ended, or its last connection did, while that was written.
+    this.#ended(instance, 'exited');
+    throw this.#refused(instance, 'peer-gone');
   }
 
   /** To the caller every refusal is the same sentence, which clients in the field know. */

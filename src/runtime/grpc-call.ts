@@ -93,14 +93,18 @@ export class GrpcCall<Peer> implements Call<Peer> {
   #readOne(method: Method<Peer>): void {
     const reader = new FrameReader(this.#parts.messageLimit);
     const messages: Buffer[] = [];
-    this.#stream.on('data', (chunk: Buffer) => this.#guarded(() => void messages.push(...reader.push(chunk))));
+    this.#stream.on('data', (chunk: Buffer) =>
+      this.#guarded(() => {
+        messages.push(...reader.push(chunk));
+        // At once: empty messages cost their sender five bytes each, and might never end.
+        if (messages.length > 1) throw notExactlyOne();
+      }),
+    );
     this.#stream.on('end', () =>
       this.#guarded(() => {
         reader.end();
-        const [message, second] = messages;
-        if (message === undefined || second !== undefined) {
-          throw new IdentityError('unimplemented', 'this method takes exactly one message');
-        }
+        const [message] = messages;
+        if (message === undefined) throw notExactlyOne();
         void this.#answer(method, method.handler(decode(method, message), this));
       }),
     );
@@ -195,6 +199,8 @@ export class GrpcCall<Peer> implements Call<Peer> {
     this.#parts.ended();
   }
 }
+
+const notExactlyOne = (): IdentityError => new IdentityError('unimplemented', 'this method takes exactly one message');
 
 const callerGone = (): IdentityError => new IdentityError('cancelled', 'the caller has gone');
 

@@ -126,6 +126,11 @@ export class PeerProcess {
     this.#watch ??= exits.add(this.#pidfd, () => this.#end('exited'));
   }
 
+  /** Is somebody still interested in it? What was closed is never opened again. */
+  get held(): boolean {
+    return !this.#closed;
+  }
+
   retain(): void {
     this.#holders += 1;
   }
@@ -184,9 +189,11 @@ export class Peers {
     throw refused('peer-changed');
   }
 
-  /** Gives back one hold on a process: the one that `accept` took, or one of `retain`. The last closes it. */
-  release(process: PeerProcess): void {
-    if (process.release() && this.#processes.get(process.pid) === process) this.#processes.delete(process.pid);
+  /** Gives back one hold on a process: the one that `accept` took, or one of `retain`. True for the last, which closes it. */
+  release(process: PeerProcess): boolean {
+    const last = process.release();
+    if (last && this.#processes.get(process.pid) === process) this.#processes.delete(process.pid);
+    return last;
   }
 
   close(): void {

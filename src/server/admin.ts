@@ -1,4 +1,5 @@
 /** The admin API as one set of handlers; each call is recorded, whoever made it. */
+import { IdentityError } from '../errors.ts';
 import { AdminService } from '../gen/mayfly/admin/v1/admin.ts';
 import type { Actor } from '../ledger/ledger.ts';
 import type { Call, Handlers } from '../runtime/grpc-server.ts';
@@ -23,19 +24,32 @@ export function recorded(handlers: AdminHandlers, recorder: Recorder): AdminHand
   return Object.fromEntries(wrapped) as AdminHandlers;
 }
 
-/** The last message waits until the call is on record: it is the one that says what was done. */
+/**
+ * The last message waits until the call is on record: it is the one that says what was done. A caller that leaves before
+ * has read something all the same, and that is on record too.
+ */
 async function* recordedStream(name: string, messages: AsyncIterable<unknown>, call: Call<Peer>, recorder: Recorder) {
   let held: { readonly message: unknown } | undefined;
+  let ended = false;
+  const end = (outcome: () => void): Promise<void> => {
+    ended = true;
+    return recorder.call(name, call, outcome);
+  };
   try {
     for await (const message of messages) {
       if (held !== undefined) yield held.message;
       held = { message };
     }
+    await end(() => undefined);
   } catch (error) {
-    await recorder.call(name, call, () => {
-      throw error;
-    });
+    if (ended) throw error;
+    await end(() => raise(error));
+  } finally {
+    if (!ended) await end(() => raise(new IdentityError('cancelled', 'the caller has gone'))).catch(() => undefined);
   }
-  await recorder.call(name, call, () => undefined);
   if (held !== undefined) yield held.message;
+}
+
+function raise(error: unknown): never {
+  throw error;
 }

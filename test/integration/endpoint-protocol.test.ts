@@ -121,14 +121,14 @@ describe('requests that are bad bytes', () => {
     expect(small.grpcStatus).toBe(grpc.invalidArgument);
   });
 
-  it('a length prefix that promises 4 GiB is refused without waiting for them', async () => {
+  it('R-NET-2 a length prefix that promises 4 GiB is refused without waiting for them', async () => {
     const promise = Buffer.from([0, 0xff, 0xff, 0xff, 0xff, 0]);
     const answer = await rawCall(mayfly.socket, { path: jwt, body: promise });
     expect(answer.messages).toEqual([]);
     expect(answer.grpcStatus ?? answer.failure).toBeTruthy();
   });
 
-  it('a truncated message, no message and two messages are refused', async () => {
+  it('R-NET-2 a truncated message, no message and two messages are refused', async () => {
     const one = frame(encodeJwtSvidRequest(['reports']));
     for (const body of [one.subarray(0, one.length - 1), Buffer.alloc(0), Buffer.concat([one, one])]) {
       const answer = await rawCall(mayfly.socket, { path: jwt, body });
@@ -137,7 +137,13 @@ describe('requests that are bad bytes', () => {
     }
   });
 
-  it('a message that claims to be compressed is refused', async () => {
+  it('R-NET-2 a body of empty messages without end is refused at the second, before anything is kept of them', async () => {
+    const body = Buffer.alloc(5 * 1_000);
+    const answer = await rawCall(mayfly.socket, { path: jwt, body, unfinished: true });
+    expect(answer).toMatchObject({ messages: [], grpcStatus: grpc.unimplemented });
+  });
+
+  it('R-NET-2 a message that claims to be compressed is refused', async () => {
     const compressed = frame(encodeJwtSvidRequest(['reports']));
     compressed[0] = 1;
     const answer = await rawCall(mayfly.socket, { path: jwt, body: compressed });

@@ -6,8 +6,10 @@ export interface RawCall {
   readonly path: string;
   readonly authority?: string;
   readonly headers?: http2.OutgoingHttpHeaders;
-  /** Written as it is; `frame` makes a gRPC message of bytes. Absent: the stream is left open. */
+  /** Written as it is; `frame` makes a gRPC message of bytes. Absent: one empty message. */
   readonly body?: Buffer;
+  /** As if more of the body were to come. */
+  readonly unfinished?: boolean;
 }
 
 export interface RawAnswer {
@@ -42,7 +44,9 @@ export async function rawCall(socketPath: string, call: RawCall, withinMs = 30_0
       const headers = { ...required, ':path': call.path, ...authority, ...(call.headers ?? security) };
       const stream = session.request(headers, { endStream: false });
       answer.follow(stream);
-      stream.end(call.body ?? frame(Buffer.alloc(0)));
+      const body = call.body ?? frame(Buffer.alloc(0));
+      if (call.unfinished) stream.write(body);
+      else stream.end(body);
       setTimeout(() => answer.fail(`no answer within ${withinMs} ms`), withinMs).unref();
     });
   } finally {
