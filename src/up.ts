@@ -15,6 +15,7 @@ import { protectMemory } from './runtime/kernel.ts';
 import { createLog, type Log } from './runtime/log.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { systemRandom as random } from './runtime/random.ts';
+import { SeenMark } from './runtime/seen-mark.ts';
 import { endRequested, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
 import { closedDirectory } from './runtime/unix-socket.ts';
@@ -30,6 +31,7 @@ interface Rooms {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly data: DataDirectory;
+  readonly seen: SeenMark;
   readonly ledger: Ledger;
   readonly verify: () => ReturnType<typeof verifyLedger>;
   readonly registry: Registry;
@@ -56,6 +58,7 @@ export async function up(config: Config): Promise<void> {
   closing.defer(() => server.stop());
   const problems = watchProblems(rooms, [agent, server]);
   await serveStatus(rooms, agent, problems, closing);
+  keepMark(rooms);
   terminal.out(greeting(rooms, agent, server));
   failpoint('up.serving');
   ending.reason = await Promise.race([requested, rooms.ledger.failed.then(() => 'the ledger failed')]);
@@ -79,6 +82,7 @@ async function openRooms(
   const ledger = await openLedger({ directory, key: data.ledgerKey, clock, segmentBytes, mustExist: !data.fresh });
   closing.defer(() => ledger.close());
   const recorder = new Recorder(ledger, log);
+  const seen = new SeenMark(`${config.admin_socket}.seen`, data.ledgerKey);
 
   const registry = await openRegistry({
     path: join(data.path, 'registry.db'),
@@ -90,6 +94,7 @@ async function openRooms(
     record: (change) => recorder.change(change),
   });
   closing.defer(() => registry.close());
+  if (!data.fresh) seen.refuseOlder({ registry: registry.version, ledger: ledger.head().seq });
   registry.onChange(() => data.remember(registry.version));
   const registryVersion = registry.version;
   const started = { version, trustDomain, pid: process.pid, registryVersion, failpoints };
@@ -108,6 +113,7 @@ async function openRooms(
     x509SvidTtlSeconds: config.x509_svid_ttl,
     jwtSvidTtlSeconds: config.jwt_svid_ttl,
     record: async (event) => void (await ledger.append(event)),
+    opened: (sequence) => seen.refuseOlder({ bundle: Number(sequence) }),
   });
   closing.defer(() => authority.close());
   const refusals = new RefusalCounter(ledger, clock);
@@ -117,7 +123,7 @@ async function openRooms(
   const verify = () => verifyLedger(directory, data.ledgerKey);
   const metrics = createMetrics();
   const parts = { ledger, verify, registry, recorder, authority, refusals, attestors };
-  return { config, trustDomain, log, metrics, data, ...parts };
+  return { config, trustDomain, log, metrics, data, seen, ...parts };
 }
 
 /** The last record. A disk that does not take it any more has been reported already. */
@@ -145,9 +151,21 @@ function serveOperators(rooms: Rooms, agent: Agent): Promise<Server> {
   return startServer({ socket: config.admin_socket, clock, status, verifyLedger: verify, flushRefusals, ...rooms });
 }
 
+/** Whatever is taken back and would change who is owed what, or whom to believe, is known to be older from now on. */
+function keepMark({ seen, registry, ledger, authority }: Rooms): void {
+  const keep = (): void => {
+    const bundle = Number(authority.bundle.value.sequence);
+    seen.write({ registry: registry.version, ledger: ledger.head().seq, bundle });
+    failpoint('up.marked');
+  };
+  registry.onChange(keep);
+  authority.bundle.onChange(keep);
+  keep();
+}
+
 /** What an operator must know of, in words. The whole ledger is proven once, in the background: opening proves its end. */
 function watchProblems(
-  { authority, data, ledger, verify, log }: Rooms,
+  { authority, data, seen, ledger, verify, log }: Rooms,
   sockets: readonly (Agent | Server)[],
 ): () => readonly string[] {
   const found: string[] = [];
@@ -164,7 +182,13 @@ function watchProblems(
     },
   );
   return () => {
-    const now = [authority.problem, data.problem, ...sockets.map((socket) => socket.problem())];
+    const now = [
+      authority.problem,
+      data.problem,
+      seen.problem,
+      ledger.problem,
+      ...sockets.map((socket) => socket.problem()),
+    ];
     return [...now.filter((problem) => problem !== undefined), ...found];
   };
 }

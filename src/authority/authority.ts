@@ -37,6 +37,8 @@ export interface AuthorityOptions {
   readonly longestTtlSeconds?: number | undefined;
   /** Puts a step on record; the step takes effect once this has resolved. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
+  /** Called with the sequence number that the journal holds, before anything is done with it: to refuse an old copy. */
+  readonly opened?: ((sequence: bigint) => void) | undefined;
   readonly keyStore?: KeyStore | undefined;
   readonly journalFile?: JournalFile | undefined;
   /** Who judges a new authority before it is published; libraries of other people where nobody is named. */
@@ -70,7 +72,9 @@ export interface Authority {
 
 /** Resolves once one authority of each kind is published and active. */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const succession = await Succession.open(partsOf(options));
+  const parts = partsOf(options);
+  if (!parts.journal.isNew) options.opened?.(parts.journal.content.sequence);
+  const succession = await Succession.open(parts);
   const loop = new RotationLoop(succession, options.clock);
   await loop.turn();
   const { x509, jwt } = succession.active.value;

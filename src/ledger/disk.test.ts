@@ -92,6 +92,33 @@ describe('a full disk', () => {
     expect(await verifyLedger(directory.path, directory.key)).toMatchObject({ ok: true, records: 5 });
   });
 
+  it('I13 is told as long as it lasts, and its end is found and recorded although nobody asks', async () => {
+    using directory = new LedgerDirectory();
+    const disk = new FaultyDisk();
+    const ledger = await directory.open({ openFile: disk.open });
+    const since = directory.clock.now();
+    expect(await wave(ledger, 1)).toEqual([]);
+    expect(ledger.problem).toBeUndefined();
+    disk.fault = (operation, path) => (operation === 'write' && path.endsWith('.ndjson') ? 'ENOSPC' : undefined);
+    expect(await wave(ledger, 3)).toHaveLength(3);
+    expect(ledger.problem).toContain('the disk is full');
+    await directory.clock.advance(10_000);
+    expect(ledger.problem).toContain('the disk is full');
+    disk.fault = () => undefined;
+    const probed = async (): Promise<string | undefined> => {
+      await directory.clock.advance(2_000);
+      return ledger.problem;
+    };
+    await expect.poll(probed).toBeUndefined();
+    const resumed = await collect(ledger.query({ kind: 'ledger.resumed' }));
+    expect(resumed.map(({ event }) => event)).toEqual([{ kind: 'ledger.resumed', since, refused: 3 }]);
+    await directory.clock.advance(60_000);
+    expect(await wave(ledger, 1)).toEqual([]);
+    expect(await collect(ledger.query({ kind: 'ledger.resumed' }))).toHaveLength(1);
+    await ledger.close();
+    expect((await verifyLedger(directory.path, directory.key)).ok).toBe(true);
+  });
+
   it('does not take back what is durable when only the head could not be written', async () => {
     using directory = new LedgerDirectory();
     const disk = new FaultyDisk();

@@ -145,6 +145,8 @@ export type LedgerOwnEvent =
       /** Bytes of an unfinished write after those, never acknowledged; kept beside the segment under `keptAs`. */
       readonly cutBytes: number;
       readonly keptAs?: string | undefined;
-    };
+    }
+  /** There was no room on the disk from `since` on, and so many records were refused for that. */
+  | { readonly kind: 'ledger.resumed'; readonly since: number; readonly refused: number };
 
 export type LedgerKind = LedgerEvent['kind'];

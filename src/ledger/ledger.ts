@@ -63,6 +63,8 @@ export interface Ledger {
   archive(before: number, directory: string | undefined): Promise<{ segments: number; records: number }>;
   /** Resolves, with the reason, when the disk has failed: nothing is taken any more until a new process opens it. */
   readonly failed: Promise<IdentityError>;
+  /** Why nothing can be recorded now, for want of room: it goes on by itself. */
+  readonly problem: string | undefined;
   close(): Promise<void>;
 }
 
@@ -113,6 +115,10 @@ class DirectoryLedger implements Ledger {
 
   get failed(): Promise<IdentityError> {
     return this.#writer.failed;
+  }
+
+  get problem(): string | undefined {
+    return this.#writer.problem;
   }
 
   append(event: LedgerEvent): Promise<Link> {

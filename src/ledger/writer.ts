@@ -4,6 +4,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import type { LedgerEvent } from './event.ts';
 import type { HeadFile } from './head.ts';
+import { Outage } from './outage.ts';
 import { hashOf, type Link, recordLine, type Seal } from './record.ts';
 import type { Extent, Tail } from './tail.ts';
 
@@ -57,15 +58,22 @@ export class Writer {
   #headTimer: Disposable | undefined;
   #closing: Promise<void> | undefined;
   readonly #failed = Promise.withResolvers<IdentityError>();
+  readonly #outage: Outage;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
     this.#durable = parts.end;
     this.#last = { link: parts.end, extent: parts.tail.extent };
+    this.#outage = new Outage(parts.clock, (event) => this.append(event));
   }
 
   get durable(): Link {
     return this.#durable;
+  }
+
+  /** Why nothing can be recorded now, where that may pass. */
+  get problem(): string | undefined {
+    return this.#outage.problem;
   }
 
   /** Resolves when nothing can be written any more; only a new process, which looks at the disk afresh, may go on. */
@@ -104,6 +112,7 @@ export class Writer {
     this.#end ??= closed();
     await this.#loop;
     this.#headTimer?.[Symbol.dispose]();
+    this.#outage[Symbol.dispose]();
     await this.#parts.head.close();
     await this.#parts.tail.close();
   }
@@ -182,6 +191,7 @@ export class Writer {
   #answer({ answers, length }: Group): void {
     this.#durable = answers.at(-1)?.link ?? this.#durable;
     this.#waiting -= length;
+    this.#outage.written();
     for (const { link, resolve } of answers) resolve(link);
   }
 
@@ -205,7 +215,9 @@ export class Writer {
     this.#groups = [];
     this.#waiting = 0;
     this.#last = { link: this.#durable, extent: this.#parts.tail.extent };
-    for (const { answers } of groups) for (const { reject } of answers) reject(refusal);
+    const answers = groups.flatMap((each) => each.answers);
+    if (recoverable) this.#outage.refused(refusal.message, answers.length);
+    for (const { reject } of answers) reject(refusal);
   }
 
   #fail(cause: unknown): IdentityError {

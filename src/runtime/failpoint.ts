@@ -30,6 +30,7 @@ export const failpoints = [
   'data.opened',
   'up.started-recorded',
   'up.rooms-open',
+  'up.marked',
   'up.serving',
   // The ledger is opened.
   'ledger.create-head',

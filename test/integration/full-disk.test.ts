@@ -1,9 +1,11 @@
 /** The disk under the data directory is full: nothing new is granted, what was granted is served, and nothing is lost. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Mayfly, newDirectory, startMayfly, until } from './fixture.ts';
+import { first, type Mayfly, newDirectory, startMayfly, until } from './fixture.ts';
 import { decodeX509SvidResponse, encodeJwtSvidRequest } from './wire.ts';
 import { type Answer, granted, grpc, type Stream, type Workload } from './workload.ts';
 
@@ -12,6 +14,7 @@ const id = (name: string): string => `spiffe://example.org/${name}`;
 const directory = newDirectory();
 const disk = join(directory, 'data');
 const filler = join(disk, 'filler');
+let port: number;
 
 let mayfly: Mayfly;
 /** Holds an X.509-SVID on an open stream, and a token for `held`. */
@@ -23,6 +26,17 @@ let token: string;
 const ask = (workload: Workload, audience: string): Promise<Answer> =>
   workload.call('FetchJWTSVID', { request: encodeJwtSvidRequest([audience]) });
 const svidIn = (message: Buffer): Buffer => decodeX509SvidResponse(message).svids[0]?.x509Svid ?? Buffer.alloc(0);
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const readiness = async (): Promise<{ readonly ready: boolean; readonly problems: readonly string[] }> =>
+  (await fetch(`http://127.0.0.1:${port}/readyz`)).json() as never;
 
 /** To the last block. */
 function fill(): void {
@@ -55,7 +69,8 @@ const isAnswered = (call: Promise<unknown>): Promise<boolean> =>
 beforeAll(async () => {
   mkdirSync(disk, { mode: 0o700 });
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'mayfly-test', disk]);
-  mayfly = await startMayfly({ directory });
+  port = await freePort();
+  mayfly = await startMayfly({ directory, flags: ['--http', `127.0.0.1:${port}`] });
   await mayfly.operator.addPerson('ada');
   await mayfly.operator.create({ spiffeId: id('web'), selectors: ['unix:uid:10001'], audiences: ['*'] });
   holder = await mayfly.workload(10001);
@@ -99,6 +114,10 @@ describe('while the disk is full', () => {
     expect((await newcomer.validate('held', token)).code).toBe(grpc.ok);
   });
 
+  it('I13 whoever watches hears that it is not ready, and why', async () => {
+    expect(await readiness()).toMatchObject({ ready: false, problems: [expect.stringContaining('the disk is full')] });
+  });
+
   it('who is owed nothing is told no more than ever', async () => {
     const stranger = await mayfly.workload(10009);
     expect(await stranger.call('FetchX509SVID')).toMatchObject({ code: grpc.permissionDenied });
@@ -115,6 +134,12 @@ describe('while the disk is full', () => {
 
 describe('when there is space again', () => {
   beforeAll(() => rmSync(filler));
+
+  it('I13 it is ready within ten seconds, although nobody asks for anything, and says how long it was not', async () => {
+    await until('it is ready', async () => (await readiness()).ready, 10_000);
+    const records = await mayfly.operator.records({ kind: 'ledger.resumed' });
+    expect(JSON.parse(first(records).json)).toMatchObject({ since: expect.any(Number), refused: expect.any(Number) });
+  });
 
   it('SE-15 everything goes on by itself, with nothing lost, and the ledger verifies', async () => {
     const newcomer = await mayfly.workload(10001);
