@@ -9,16 +9,28 @@ import type { Bundle } from '../spiffe/bundle.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import { diskKeyStore } from './disk-keys.ts';
+import { forecast, type Span } from './forecast.ts';
 import type { IssuedJwtSvid } from './issue-jwt.ts';
 import type { IssuedX509Svid } from './issue-x509.ts';
 import { diskJournal, Journal, type JournalFile } from './journal.ts';
 import type { KeyStore } from './keys.ts';
+import {
+  type Force,
+  forces,
+  type Need,
+  type Order,
+  type OrderedStep,
+  type Plan,
+  planOrder,
+  type Verb,
+} from './orders.ts';
 import { type AuthorityKind, type AuthorityState, publishLeadMs, type RotationPolicy } from './rotation.ts';
 import { RotationLoop } from './rotation-loop.ts';
 import { libraries, type SecondOpinion } from './second-opinion.ts';
-import { type ActiveIssuers, type AuthorityEvent, Succession } from './succession.ts';
+import { type ActiveIssuers, type AuthorityEvent, type Orderer, Succession } from './succession.ts';
 
-export type { ActiveIssuers, AuthorityEvent, IssuedJwtSvid, IssuedX509Svid, KeyStore };
+export type { ActiveIssuers, AuthorityEvent, AuthorityKind, IssuedJwtSvid, IssuedX509Svid, KeyStore };
+export { type Force, forces, type Need, type Order, type OrderedStep, type Orderer, type Plan, type Span, type Verb };
 
 export interface AuthorityOptions {
   /** Private to us; holds `authorities.json`, and `keys/` where no other key store is given. */
@@ -53,6 +65,8 @@ export interface AuthoritySummary {
   readonly preparedAt: number;
   /** When it began to sign, or will; undefined where that is not decided. */
   readonly activatesAt: number | undefined;
+  readonly retiredAt: number | undefined;
+  readonly taintedAt: number | undefined;
   readonly expiresAt: number;
 }
 
@@ -61,9 +75,20 @@ export interface Authority {
   readonly bundle: Watch<Bundle>;
   /** Changes when another authority takes over: whoever holds an SVID compares `authorityId` with the `id` in here. */
   readonly active: Watch<ActiveIssuers>;
+  /** Ids of those whose signatures may be held on to: published, and not tainted. Whoever holds another's asks anew. */
+  readonly standing: Watch<ReadonlySet<string>>;
   /** Why rotation does not go on, for the operator; issuing does, to the end of the authority that is active. */
   readonly problem: string | undefined;
   authorities(): readonly AuthoritySummary[];
+  /** When each authority is or will be published, signs, retires and goes, up to `until`; those to come included. */
+  timeline(until: number): readonly Span[];
+  /**
+   * What an order would do, and which promises it breaks.
+   * @param signedUntil when the last credential that an authority signed ends
+   */
+  plan(order: Order, signedUntil: (id: string) => number): Plan;
+  /** Takes one step of a plan. @returns the id of the authority that it was about */
+  take(step: OrderedStep, by: Orderer): Promise<string>;
   /** @param publicKey SubjectPublicKeyInfo of the workload's key */
   issueX509Svid(entry: Entry, publicKey: Buffer): Promise<IssuedX509Svid>;
   issueJwtSvid(entry: Entry, audience: readonly string[]): Promise<IssuedJwtSvid>;
@@ -128,17 +153,47 @@ class OpenAuthority implements Authority {
     return this.#succession.active;
   }
 
+  get standing(): Watch<ReadonlySet<string>> {
+    return this.#succession.standing;
+  }
+
   get problem(): string | undefined {
     return this.#loop.problem;
   }
 
   authorities(): readonly AuthoritySummary[] {
     const now = this.#options.clock.now();
-    return this.#succession.authorities.map(({ id, kind, keyType, state, preparedAt, activatedAt, notAfter }) => {
+    return this.#succession.authorities.map((record) => {
+      const { id, kind, keyType, state, preparedAt, activatedAt, retiredAt, taintedAt, notAfter: expiresAt } = record;
       const { at, step } = this.#succession.due(kind, now);
       const plannedAt = step.do === 'activate' && step.id === id ? at : undefined;
-      return { id, kind, keyType, state, preparedAt, activatesAt: activatedAt ?? plannedAt, expiresAt: notAfter };
+      const activatesAt = activatedAt ?? plannedAt;
+      return { id, kind, keyType, state, preparedAt, activatesAt, retiredAt, taintedAt, expiresAt };
     });
+  }
+
+  timeline(until: number): readonly Span[] {
+    const { authorities, policy } = this.#succession;
+    return forecast(authorities, policy, this.#options.clock.now(), until);
+  }
+
+  plan(order: Order, signedUntil: (id: string) => number): Plan {
+    const { authorities, policy } = this.#succession;
+    return planOrder(order, { authorities, policy, signedUntil, now: this.#options.clock.now() });
+  }
+
+  take({ do: step, kind, id }: OrderedStep, by: Orderer): Promise<string> {
+    return this.#loop.between(async () => {
+      const before = new Set(this.#succession.authorities.map((authority) => authority.id));
+      if (step === 'prepare') await this.#succession.take(kind, { do: 'prepare' }, by);
+      else await this.#succession.take(kind, { do: step, id: id ?? this.#newest(kind) }, by);
+      const made = this.#succession.authorities.find((authority) => !before.has(authority.id));
+      return made?.id ?? id ?? '';
+    });
+  }
+
+  #newest(kind: AuthorityKind): string {
+    return this.#succession.authorities.findLast((one) => one.kind === kind && one.state === 'prepared')?.id ?? '';
   }
 
   async issueX509Svid(entry: Entry, publicKey: Buffer): Promise<IssuedX509Svid> {

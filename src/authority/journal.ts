@@ -180,6 +180,8 @@ const contentOf = ({ sequence, planned, discarded, authorities }: StoredJournal)
   authorities: authorities.map((stored) => ({
     ...stored,
     activatedAt: stored.activatedAt,
+    retiredAt: stored.retiredAt,
+    taintedAt: stored.taintedAt,
     publicKey: Buffer.from(stored.publicKey, 'base64'),
     certificate: stored.certificate === undefined ? undefined : Buffer.from(stored.certificate, 'base64'),
   })),

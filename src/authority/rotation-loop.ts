@@ -42,6 +42,22 @@ export class RotationLoop {
     return this.#running;
   }
 
+  /** Something that an operator ordered, between two turns: nothing else is done meanwhile. What is due then follows. */
+  async between<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#running !== undefined) await this.#running;
+    if (this.#closed) throw new IdentityError('unavailable', 'mayfly is stopping');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#running = promise;
+    this.#disarm();
+    try {
+      return await work();
+    } finally {
+      this.#running = undefined;
+      resolve();
+      if (!this.#closed) this.#arm();
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#disarm();

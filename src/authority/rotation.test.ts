@@ -1,30 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  apply,
-  graceMs,
-  isUsable,
-  type Lifecycle,
-  nextStep,
-  type RotationPolicy,
-  type Transition,
-} from './rotation.ts';
+import { made, Timeline } from '../../test/fakes/rotation.ts';
+import { apply, graceMs, type Lifecycle, nextStep, type RotationPolicy } from './rotation.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;
 const policy: RotationPolicy = { lifeMs: day, longestTtlMs: hour, publishLeadMs: 25 * 60_000 };
 const short: RotationPolicy = { lifeMs: 60_000, longestTtlMs: 20_000, publishLeadMs: 25 * 60_000 };
-
-let count = 0;
-const made = (at: number, { lifeMs }: RotationPolicy, state: Lifecycle['state'] = 'prepared'): Lifecycle => ({
-  id: `${++count}`,
-  kind: 'x509',
-  state,
-  preparedAt: at,
-  activatedAt: undefined,
-  notBefore: at - 10_000,
-  notAfter: at + lifeMs,
-});
 
 describe('nextStep', () => {
   it('prepares at the first start and activates at once: nobody else can sign', () => {
@@ -132,78 +114,6 @@ describe('apply', () => {
   });
 });
 
-/** One issuer's life under random events; it watches over laws 2 and 3 at every step. */
-class Timeline {
-  authorities: readonly Lifecycle[] = [];
-  now = 1_000 * day;
-  prepares = 0;
-  readonly #policy: RotationPolicy;
-  readonly #lastExpiry = new Map<string, number>();
-  readonly #seen = new Map<string, Lifecycle['state'] | 'gone'>();
-
-  constructor(policy: RotationPolicy) {
-    this.#policy = policy;
-  }
-
-  /** `patience`: how many steps until a crash; the steps before it were durable. */
-  turn(patience: number): void {
-    for (let taken = 0; taken < patience; taken++) {
-      const due = nextStep(this.authorities, this.now, this.#policy);
-      if (due.at > this.now) {
-        this.#settled();
-        return;
-      }
-      this.#take(due.step);
-      if (taken > 50) throw new Error('rotation does not come to rest');
-    }
-  }
-
-  issue(ttlMs: number): void {
-    const signers = this.authorities.filter(({ state }) => state === 'active');
-    expect(signers.length).toBeLessThanOrEqual(1);
-    const [signer] = signers;
-    if (signer === undefined || this.now >= signer.notAfter) return;
-    const expiry = Math.min(this.now + ttlMs, signer.notAfter);
-    this.#lastExpiry.set(signer.id, Math.max(expiry, this.#lastExpiry.get(signer.id) ?? 0));
-  }
-
-  #take(step: Transition | { do: 'prepare' }): void {
-    if (step.do === 'prepare') {
-      this.prepares += 1;
-      this.authorities = [...this.authorities, made(this.now, this.#policy)];
-    } else {
-      this.#lawful(step);
-      this.authorities = apply(this.authorities, step, this.now);
-    }
-    this.#onlyForward();
-  }
-
-  #lawful(step: Transition): void {
-    const target = this.authorities.find(({ id }) => id === step.id);
-    // Law 2: it was published by an earlier, durable step; and is there until all that it signed has expired.
-    if (step.do === 'activate') expect(this.#seen.get(step.id)).toBe('prepared');
-    if (step.do === 'activate') expect(target !== undefined && isUsable(target, this.now)).toBe(true);
-    if (step.do === 'forget') expect(this.#lastExpiry.get(step.id) ?? 0).toBeLessThanOrEqual(this.now);
-  }
-
-  #onlyForward(): void {
-    const ranks = { prepared: 0, active: 1, old: 2, gone: 3 };
-    const present = new Map(this.authorities.map(({ id, state }) => [id, state]));
-    for (const [id, before] of this.#seen) {
-      const after = present.get(id) ?? 'gone';
-      expect(ranks[after]).toBeGreaterThanOrEqual(ranks[before]);
-      this.#seen.set(id, after);
-    }
-    for (const [id, state] of present) this.#seen.set(id, state);
-  }
-
-  #settled(): void {
-    const active = this.authorities.filter(({ state }) => state === 'active');
-    expect(active).toHaveLength(1);
-    expect(isUsable(active[0] as Lifecycle, this.now)).toBe(true);
-  }
-}
-
 describe('law 2 and law 3', () => {
   const policies = fc.record({
     lifeMs: fc.integer({ min: 10, max: 172_800 }).map((seconds) => seconds * 1000),
@@ -217,11 +127,17 @@ describe('law 2 and law 3', () => {
       fc.record({ down: fc.integer({ min: 1, max: 3 * day }) }),
       fc.record({ crashAfter: fc.integer({ min: 0, max: 3 }) }),
       fc.record({ issueTtlSeconds: fc.integer({ min: 5, max: 172_800 }) }),
+      fc.record({
+        order: fc.constantFrom('prepare', 'activate', 'taint', 'revoke'),
+        which: fc.nat(5),
+        forced: fc.subarray(['active', 'unpublished', 'unexpired'] as const),
+        crashAfter: fc.constantFrom(0, 1, 2, Infinity),
+      }),
     ),
     { maxLength: 60 },
   );
 
-  it('SE-15 FD-36 FD-37 hold over random timelines of rotation, crashes, downtimes and clock jumps of up to an hour', () => {
+  it('SE-15 FD-36 FD-37 hold over 10,000 random timelines of rotation, orders, taint, crashes, downtimes and clock jumps of up to an hour', () => {
     fc.assert(
       fc.property(policies, events, (policy, events) => {
         const life = new Timeline(policy);
@@ -231,11 +147,12 @@ describe('law 2 and law 3', () => {
           if ('down' in event) life.now += event.down;
           if ('pass' in event) life.now += Math.ceil((policy.lifeMs * event.pass) / 100);
           if ('issueTtlSeconds' in event) life.issue(event.issueTtlSeconds * 1000);
-          life.turn('crashAfter' in event ? event.crashAfter : Infinity);
+          if ('order' in event) life.order(event);
+          else life.turn('crashAfter' in event ? event.crashAfter : Infinity);
           life.issue(policy.longestTtlMs);
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 10_000 },
     );
   });
 

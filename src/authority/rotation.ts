@@ -2,12 +2,15 @@
  * When which authority must do what. X.509 and JWT authorities live the same life:
  *
  *   prepared ──▶ active ──▶ old ──▶ gone
+ *                            ╰──▶ tainted ──▶ gone
  *
  * Prepared is published and signs nothing yet; active signs; old signs no more and stays published until all it signed
- * has expired. Everything here is a function of state and time: who carries the steps out decides nothing.
+ * has expired. Tainted is an old one whose key may be in other hands: still published, so that nothing breaks, while
+ * everything it signed is signed anew; then it is revoked. Everything here is a function of state and time: who carries
+ * the steps out decides nothing.
  */
 export type AuthorityKind = 'x509' | 'jwt';
-export type AuthorityState = 'prepared' | 'active' | 'old';
+export type AuthorityState = 'prepared' | 'active' | 'old' | 'tainted';
 
 /** What the plan knows of one authority. Nothing it signs ends after `notAfter`. */
 export interface Lifecycle {
@@ -16,11 +19,13 @@ export interface Lifecycle {
   readonly state: AuthorityState;
   readonly preparedAt: number;
   readonly activatedAt: number | undefined;
+  readonly retiredAt: number | undefined;
+  readonly taintedAt: number | undefined;
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
-export type Transition = { readonly do: 'activate' | 'retire' | 'forget'; readonly id: string };
+export type Transition = { readonly do: 'activate' | 'retire' | 'taint' | 'revoke' | 'forget'; readonly id: string };
 export type Step = { readonly do: 'prepare' } | Transition;
 
 export interface Due {
@@ -59,11 +64,14 @@ export function apply<A extends Lifecycle>(authorities: readonly A[], step: Tran
   }
   if (to === undefined) return authorities.filter((authority) => authority !== target);
   return authorities.map((authority) => {
-    if (authority === target) return { ...authority, state: to, activatedAt: authority.activatedAt ?? now };
+    if (authority === target) return { ...authority, state: to, [since[to]]: authority[since[to]] ?? now };
     const succeeded = to === 'active' && authority.state === 'active' && authority.kind === target.kind;
-    return succeeded ? { ...authority, state: 'old' } : authority;
+    return succeeded ? { ...authority, state: 'old', retiredAt: now } : authority;
   });
 }
+
+/** Which moment of a life a state began with. */
+const since = { active: 'activatedAt', old: 'retiredAt', tainted: 'taintedAt' } as const;
 
 /** May it sign at `now`? It does not, after a clock was set back to before it was made: nobody would believe it yet. */
 export const isUsable = ({ notBefore, notAfter }: Lifecycle, now: number): boolean =>
@@ -76,12 +84,15 @@ export const publishLeadMs = (life: number, policy: RotationPolicy): number =>
   Math.min(policy.publishLeadMs, life * largestLeadShare);
 
 const transitions: Readonly<
-  Record<Transition['do'], { from: readonly AuthorityState[]; to: AuthorityState | undefined }>
+  Record<Transition['do'], { from: readonly AuthorityState[]; to: Exclude<AuthorityState, 'prepared'> | undefined }>
 > = {
   activate: { from: ['prepared'], to: 'active' },
   retire: { from: ['active'], to: 'old' },
+  taint: { from: ['old'], to: 'tainted' },
+  // Somebody's word: what it signed is believed no more.
+  revoke: { from: ['prepared', 'old', 'tainted'], to: undefined },
   // A prepared authority that never signed can go at any time; an old one only when the rule below says so.
-  forget: { from: ['prepared', 'old'], to: undefined },
+  forget: { from: ['prepared', 'old', 'tainted'], to: undefined },
 };
 
 type Rule = (authorities: readonly Lifecycle[], now: number, policy: RotationPolicy) => readonly Due[];
@@ -113,7 +124,11 @@ const oblivion: Rule = (authorities) =>
 const rules: readonly Rule[] = [retirement, succession, oblivion];
 
 /** The prepared authority that can sign the longest, where that is longer than the present one can. */
-const heirOf = (authorities: readonly Lifecycle[], signer: Lifecycle | undefined, now: number): Lifecycle | undefined =>
+export const heirOf = (
+  authorities: readonly Lifecycle[],
+  signer: Lifecycle | undefined,
+  now: number,
+): Lifecycle | undefined =>
   authorities
     .filter((authority) => authority.state === 'prepared' && isUsable(authority, now))
     .filter(({ notAfter }) => signer === undefined || notAfter > signer.notAfter)

@@ -4,25 +4,27 @@
  */
 import { createPublicKey } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
-import type { Clock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
-import type { Random } from '../runtime/random.ts';
-import type { KeyType, Signer } from '../runtime/signer.ts';
+import type { Signer } from '../runtime/signer.ts';
 import { Watch } from '../runtime/watch.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
-import type { TrustDomain } from '../spiffe/id.ts';
-import { selfSigned } from './certificate.ts';
 import { JwtIssuer } from './issue-jwt.ts';
-import { serialBytes, X509Issuer } from './issue-x509.ts';
-import { type AuthorityRecord, type Journal, journalMissing, type PlannedKey } from './journal.ts';
-import { type KeyStore, proveKey } from './keys.ts';
+import { X509Issuer } from './issue-x509.ts';
+import { type AuthorityRecord, journalMissing } from './journal.ts';
+import { keyName, type PreparationParts, prepareAuthority } from './preparation.ts';
 import { type AuthorityKind, apply, type Due, isUsable, nextStep, type RotationPolicy, type Step } from './rotation.ts';
-import type { SecondOpinion } from './second-opinion.ts';
-import { backdated, wholeSecond } from './validity.ts';
+
+/** Who ordered a step that rotation would not have taken by itself. */
+export interface Orderer {
+  readonly actorUid: number;
+  readonly actorPid: number;
+}
+
+type Verb = 'prepared' | 'activated' | 'retired' | 'tainted' | 'revoked' | 'removed';
 
 /** What the ledger hears of each step, before it takes effect. */
-export interface AuthorityEvent {
-  readonly kind: `authority.${'prepared' | 'activated' | 'retired' | 'removed'}`;
+export interface AuthorityEvent extends Partial<Orderer> {
+  readonly kind: `authority.${Verb}`;
   readonly authority: string;
   readonly use: AuthorityKind;
   readonly notBefore: number;
@@ -30,16 +32,8 @@ export interface AuthorityEvent {
   readonly reason?: 'succeeded' | 'expired' | 'key-missing';
 }
 
-export interface SuccessionParts {
-  readonly trustDomain: TrustDomain;
-  readonly journal: Journal;
-  readonly keyStore: KeyStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly keyTypes: Readonly<Record<AuthorityKind, KeyType>>;
+export interface SuccessionParts extends PreparationParts {
   readonly ttlSeconds: Readonly<Record<AuthorityKind, number>>;
-  readonly policy: RotationPolicy;
-  readonly secondOpinion: SecondOpinion;
   readonly refreshHintSeconds: number;
   /** Resolves once the event is on the disk. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
@@ -54,6 +48,8 @@ export class Succession {
   readonly bundle: Watch<Bundle>;
   /** Who signs now; another object whenever one of them changed. */
   readonly active = new Watch<ActiveIssuers>({ x509: undefined, jwt: undefined });
+  /** Ids of those whose signatures may be held on to: published, and not tainted. */
+  readonly standing: Watch<ReadonlySet<string>>;
   readonly #parts: SuccessionParts;
   /** Keys of what is prepared or active. An old one signs no more. */
   readonly #signers = new Map<string, Signer>();
@@ -61,15 +57,20 @@ export class Succession {
   private constructor(parts: SuccessionParts) {
     this.#parts = parts;
     this.bundle = new Watch(bundleOf(parts));
+    this.standing = new Watch(standingOf(parts));
   }
 
   /** @throws IdentityError 'data-loss' when a key is not the one that was published */
   static async open(parts: SuccessionParts): Promise<Succession> {
     if (parts.journal.isNew && (await parts.keyStore.names()).length > 0) throw journalMissing(parts.journal.path);
     const succession = new Succession(parts);
-    for (const record of succession.authorities) if (record.state !== 'old') await succession.#loadKey(record);
+    for (const record of succession.authorities) if (isHeld(record)) await succession.#loadKey(record);
     for (const record of succession.authorities) if (record.state === 'active') succession.#setIssuer(record);
     return succession;
+  }
+
+  get policy(): RotationPolicy {
+    return this.#parts.policy;
   }
 
   get authorities(): readonly AuthorityRecord[] {
@@ -84,36 +85,39 @@ export class Succession {
     return this.authorities.some((one) => one.kind === kind && one.state === 'active' && isUsable(one, now));
   }
 
-  async take(kind: AuthorityKind, step: Step): Promise<void> {
-    if (step.do === 'prepare') return this.#prepare(kind);
+  /** @param by who ordered it, where it was not simply due */
+  async take(kind: AuthorityKind, step: Step, by?: Orderer): Promise<void> {
+    if (step.do === 'prepare') return this.#prepare(kind, by);
     const record = this.authorities.find(({ id }) => id === step.id);
     if (record === undefined) throw new TypeError('no such authority');
-    if (step.do === 'activate') return this.#activate(record);
+    if (step.do === 'activate') return this.#activate(record, by);
     if (step.do === 'retire') return this.#retire(record, 'expired');
-    return this.#forget(record, 'expired');
+    if (step.do === 'taint') return this.#taint(record, by);
+    return this.#forget(
+      record,
+      step.do === 'revoke' ? { verb: 'revoked', by } : { verb: 'removed', reason: 'expired' },
+    );
   }
 
   /** Deletes the keys of authorities that are gone. */
   async clean(): Promise<void> {
     const { journal, keyStore } = this.#parts;
     if (journal.content.discarded.length === 0) return;
-    for (const key of journal.content.discarded) await keyStore.delete(nameOf(key));
+    for (const key of journal.content.discarded) await keyStore.delete(keyName(key));
     failpoint('authority.key-deleted');
     journal.write({ discarded: [] });
     failpoint('authority.cleaned');
   }
 
-  async #prepare(kind: AuthorityKind): Promise<void> {
+  async #prepare(kind: AuthorityKind, by: Orderer | undefined): Promise<void> {
     const { journal } = this.#parts;
-    const planned = this.#plan(kind);
-    const signer = await this.#makeKey(planned);
-    const record = await this.#describe(planned, signer);
+    const { record, signer } = await prepareAuthority(kind, this.#parts);
     failpoint('authority.described');
-    await this.#record('prepared', record);
+    await this.#record('prepared', record, { by });
     failpoint('authority.prepared-recorded');
     journal.write({
       sequence: this.#nextSequence(),
-      planned: journal.content.planned.filter(({ id }) => id !== planned.id),
+      planned: journal.content.planned.filter(({ id }) => id !== record.id),
       authorities: [...journal.content.authorities, record],
     });
     failpoint('authority.prepared-journaled');
@@ -122,55 +126,7 @@ export class Succession {
     failpoint('authority.published');
   }
 
-  /** A key that was planned before a crash is made now, or found made: there is never a second one. */
-  #plan(kind: AuthorityKind): PlannedKey {
-    const { journal, keyTypes, random } = this.#parts;
-    const known = journal.content.planned.find((planned) => planned.kind === kind);
-    if (known !== undefined) return known;
-    const planned = { id: random.bytes(idBytes).toString('hex'), kind, keyType: keyTypes[kind] };
-    failpoint('authority.plan');
-    journal.write({ planned: [...journal.content.planned, planned] });
-    failpoint('authority.planned');
-    return planned;
-  }
-
-  async #makeKey(planned: PlannedKey): Promise<Signer> {
-    const { keyStore } = this.#parts;
-    const name = nameOf(planned);
-    const found = await keyStore.load(name, undefined).catch((error: unknown) => {
-      // Nobody has seen this key yet: a damaged one is replaced.
-      if (error instanceof IdentityError && error.code === 'data-loss') return undefined;
-      throw error;
-    });
-    if (found !== undefined) return found;
-    const signer = await keyStore.create(name, planned.keyType);
-    failpoint('authority.key-made');
-    await proveKey(signer, undefined, 'the key that was just made');
-    return signer;
-  }
-
-  async #describe({ id, kind }: PlannedKey, signer: Signer): Promise<AuthorityRecord> {
-    const { clock, random, trustDomain, policy, secondOpinion } = this.#parts;
-    const now = clock.now();
-    const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + policy.lifeMs };
-    const serial = random.bytes(serialBytes);
-    const certificate = kind === 'jwt' ? undefined : await selfSigned({ id, trustDomain, serial, ...life }, signer);
-    await (certificate === undefined ? secondOpinion.tokenKey(signer) : secondOpinion.certificate(certificate));
-    const { keyType, publicKey } = signer;
-    return {
-      id,
-      kind,
-      state: 'prepared',
-      keyType,
-      preparedAt: now,
-      activatedAt: undefined,
-      ...life,
-      publicKey,
-      certificate,
-    };
-  }
-
-  async #activate(record: AuthorityRecord): Promise<void> {
+  async #activate(record: AuthorityRecord, by: Orderer | undefined): Promise<void> {
     const { journal, clock } = this.#parts;
     const published = journal.reread().authorities.some(({ id, publicKey }) => {
       return id === record.id && publicKey.equals(record.publicKey);
@@ -178,9 +134,9 @@ export class Succession {
     if (!published) throw new IdentityError('data-loss', `${journal.path} was replaced while mayfly ran: start again`);
     failpoint('authority.reread');
     const previous = ofKind(this.authorities, record.kind).find(({ state }) => state === 'active');
-    await this.#record('activated', record);
+    await this.#record('activated', record, { by });
     failpoint('authority.activated-recorded');
-    if (previous !== undefined) await this.#record('retired', previous, 'succeeded');
+    if (previous !== undefined) await this.#record('retired', previous, { reason: 'succeeded', by });
     journal.write({ authorities: apply(this.authorities, { do: 'activate', id: record.id }, clock.now()) });
     failpoint('authority.activated-journaled');
     if (previous !== undefined) this.#signers.delete(previous.id);
@@ -190,7 +146,7 @@ export class Succession {
 
   async #retire(record: AuthorityRecord, reason: 'expired' | 'key-missing'): Promise<void> {
     const { journal, clock } = this.#parts;
-    await this.#record('retired', record, reason);
+    await this.#record('retired', record, { reason });
     failpoint('authority.retired-recorded');
     journal.write({ authorities: apply(this.authorities, { do: 'retire', id: record.id }, clock.now()) });
     failpoint('authority.retired-journaled');
@@ -198,14 +154,29 @@ export class Succession {
     this.active.set({ ...this.active.value, [record.kind]: undefined });
   }
 
-  async #forget(record: AuthorityRecord, reason: 'expired' | 'key-missing'): Promise<void> {
+  /** Still published: what it signed is believed until it has been signed anew. */
+  async #taint(record: AuthorityRecord, by: Orderer | undefined): Promise<void> {
+    const { journal, clock } = this.#parts;
+    await this.#record('tainted', record, { by });
+    failpoint('authority.tainted-recorded');
+    journal.write({ authorities: apply(this.authorities, { do: 'taint', id: record.id }, clock.now()) });
+    failpoint('authority.tainted-journaled');
+    this.standing.set(standingOf(this.#parts));
+    failpoint('authority.tainted');
+  }
+
+  async #forget(
+    record: AuthorityRecord,
+    { verb, ...why }: StepReason & { readonly verb: 'removed' | 'revoked' },
+  ): Promise<void> {
     const { journal, clock } = this.#parts;
     const { id, kind } = record;
-    await this.#record('removed', record, reason);
+    await this.#record(verb, record, why);
     failpoint('authority.removed-recorded');
+    const step = { do: verb === 'revoked' ? 'revoke' : 'forget', id } as const;
     journal.write({
       sequence: this.#nextSequence(),
-      authorities: apply(this.authorities, { do: 'forget', id }, clock.now()),
+      authorities: apply(this.authorities, step, clock.now()),
       discarded: [...journal.content.discarded, { id, kind }],
     });
     failpoint('authority.removed-journaled');
@@ -217,10 +188,10 @@ export class Succession {
 
   /** A key that is gone is not waited for: its authority steps down, stays published, and another follows. */
   async #loadKey(record: AuthorityRecord): Promise<void> {
-    const signer = await this.#parts.keyStore.load(nameOf(record), record.publicKey);
+    const signer = await this.#parts.keyStore.load(keyName(record), record.publicKey);
     if (signer !== undefined) this.#signers.set(record.id, signer);
     else if (record.state === 'active') await this.#retire(record, 'key-missing');
-    else await this.#forget(record, 'key-missing');
+    else await this.#forget(record, { verb: 'removed', reason: 'key-missing' });
   }
 
   #setIssuer(record: AuthorityRecord): void {
@@ -233,7 +204,9 @@ export class Succession {
     this.active.set({ ...this.active.value, [kind]: issuer });
   }
 
+  /** Who stands is told first: whoever hears of the bundle then signs with the right one. */
   #publish(): void {
+    this.standing.set(standingOf(this.#parts));
     this.bundle.set(bundleOf(this.#parts));
   }
 
@@ -245,20 +218,20 @@ export class Succession {
     return next > seconds ? next : seconds;
   }
 
-  #record(
-    verb: 'prepared' | 'activated' | 'retired' | 'removed',
-    record: AuthorityRecord,
-    reason?: AuthorityEvent['reason'],
-  ): Promise<void> {
+  #record(verb: Verb, record: AuthorityRecord, { reason, by }: StepReason): Promise<void> {
     const { id, kind, notBefore, notAfter } = record;
     const event = { kind: `authority.${verb}`, authority: id, use: kind, notBefore, notAfter } as const;
-    return this.#parts.record(reason === undefined ? event : { ...event, reason });
+    return this.#parts.record({ ...event, ...(reason === undefined ? {} : { reason }), ...by });
   }
 }
 
-const idBytes = 16;
+interface StepReason {
+  readonly reason?: AuthorityEvent['reason'];
+  readonly by?: Orderer | undefined;
+}
 
-const nameOf = ({ kind, id }: Pick<PlannedKey, 'kind' | 'id'>): string => `${kind}-${id}`;
+/** Keys of those that sign no more are not needed. */
+const isHeld = ({ state }: AuthorityRecord): boolean => state === 'prepared' || state === 'active';
 
 const ofKind = (authorities: readonly AuthorityRecord[], kind: AuthorityKind): readonly AuthorityRecord[] =>
   authorities.filter((authority) => authority.kind === kind);
@@ -277,3 +250,6 @@ function bundleOf({ trustDomain, journal, refreshHintSeconds }: SuccessionParts)
     refreshHintSeconds,
   };
 }
+
+const standingOf = ({ journal }: SuccessionParts): ReadonlySet<string> =>
+  new Set(journal.content.authorities.flatMap(({ id, state }) => (state === 'tainted' ? [] : [id])));

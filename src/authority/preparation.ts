@@ -1,0 +1,90 @@
+/** How an authority comes to be: a key that is noted before it exists, and a certificate that strangers have judged. */
+import { IdentityError } from '../errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
+import type { Random } from '../runtime/random.ts';
+import type { KeyType, Signer } from '../runtime/signer.ts';
+import type { TrustDomain } from '../spiffe/id.ts';
+import { selfSigned } from './certificate.ts';
+import { serialBytes } from './issue-x509.ts';
+import type { AuthorityRecord, Journal, PlannedKey } from './journal.ts';
+import { type KeyStore, proveKey } from './keys.ts';
+import type { AuthorityKind, RotationPolicy } from './rotation.ts';
+import type { SecondOpinion } from './second-opinion.ts';
+import { backdated, wholeSecond } from './validity.ts';
+
+export interface PreparationParts {
+  readonly trustDomain: TrustDomain;
+  readonly journal: Journal;
+  readonly keyStore: KeyStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keyTypes: Readonly<Record<AuthorityKind, KeyType>>;
+  readonly policy: RotationPolicy;
+  readonly secondOpinion: SecondOpinion;
+}
+
+/** An authority that nobody has heard of yet. */
+export interface Prepared {
+  readonly record: AuthorityRecord;
+  readonly signer: Signer;
+}
+
+export async function prepareAuthority(kind: AuthorityKind, parts: PreparationParts): Promise<Prepared> {
+  const planned = planKey(kind, parts);
+  const signer = await makeKey(planned, parts.keyStore);
+  return { record: await describe(planned, signer, parts), signer };
+}
+
+/** Under which name the key store has the key. */
+export const keyName = ({ kind, id }: Pick<PlannedKey, 'kind' | 'id'>): string => `${kind}-${id}`;
+
+const idBytes = 16;
+
+/** A key that was planned before a crash is made now, or found made: there is never a second one (R-KEY-2). */
+function planKey(kind: AuthorityKind, { journal, keyTypes, random }: PreparationParts): PlannedKey {
+  const known = journal.content.planned.find((planned) => planned.kind === kind);
+  if (known !== undefined) return known;
+  const planned = { id: random.bytes(idBytes).toString('hex'), kind, keyType: keyTypes[kind] };
+  failpoint('authority.plan');
+  journal.write({ planned: [...journal.content.planned, planned] });
+  failpoint('authority.planned');
+  return planned;
+}
+
+async function makeKey(planned: PlannedKey, keyStore: KeyStore): Promise<Signer> {
+  const name = keyName(planned);
+  const found = await keyStore.load(name, undefined).catch((error: unknown) => {
+    // Nobody has seen this key yet: a damaged one is replaced.
+    if (error instanceof IdentityError && error.code === 'data-loss') return undefined;
+    throw error;
+  });
+  if (found !== undefined) return found;
+  const signer = await keyStore.create(name, planned.keyType);
+  failpoint('authority.key-made');
+  await proveKey(signer, undefined, 'the key that was just made');
+  return signer;
+}
+
+async function describe({ id, kind }: PlannedKey, signer: Signer, parts: PreparationParts): Promise<AuthorityRecord> {
+  const { clock, random, trustDomain, policy, secondOpinion } = parts;
+  const now = clock.now();
+  const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + policy.lifeMs };
+  const serial = random.bytes(serialBytes);
+  const certificate = kind === 'jwt' ? undefined : await selfSigned({ id, trustDomain, serial, ...life }, signer);
+  await (certificate === undefined ? secondOpinion.tokenKey(signer) : secondOpinion.certificate(certificate));
+  const { keyType, publicKey } = signer;
+  return {
+    id,
+    kind,
+    state: 'prepared',
+    keyType,
+    preparedAt: now,
+    activatedAt: undefined,
+    retiredAt: undefined,
+    taintedAt: undefined,
+    ...life,
+    publicKey,
+    certificate,
+  };
+}
