@@ -32,6 +32,24 @@ describe('the unix attestor', () => {
     );
   });
 
+  it('R-PEER-5 tells nothing that the process says of itself: no command line, environment, name or working directory', async () => {
+    const kinds = ['uid', 'user', 'gid', 'group', 'supplementary_gid', 'supplementary_group', 'path', 'sha256'];
+    const [plain, dressed] = [{}, { canary: 'PATH=/usr/bin/trusted' }].map((env) =>
+      spawn('/bin/sleep', ['5'], { argv0: 'canary', env, cwd: '/tmp' }),
+    );
+    const told = [];
+    for (const child of [plain, dressed]) {
+      if (child?.pid === undefined) throw new Error('not started');
+      const looked = inspectProcess(child.pid);
+      told.push([...(await attestWorkload(looked, [unixAttestor({ hashLimitBytes: 2 ** 30 })], () => true))]);
+      looked.close();
+      child.kill('SIGKILL');
+    }
+    expect(told[0]).toEqual(told[1]);
+    for (const selector of told[0] ?? []) expect(kinds).toContain(selector.split(':')[1]);
+    expect(told.flat().join()).not.toContain('canary');
+  });
+
   it('hashes no executable that no entry asks about, and none over the limit', async () => {
     for (const selectors of [await attestSelf(2 ** 30, false), await attestSelf(1024)]) {
       expect(selectors.filter((selector) => selector.startsWith('unix:sha256:'))).toEqual([]);

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findIdLines, parseIds, parseStartTime } from './proc-text.ts';
 
@@ -27,9 +30,46 @@ describe('what /proc says of a process', () => {
     },
   );
 
-  it.each(['web', 'a b', ') S 1 2 3', ':) (', '0 (x) R 1'])('is not moved by the name it gave itself: %j', (name) => {
-    expect(parseStartTime(stat(name))).toBe(4321n);
+  it.each(['web', 'a b', ') S 1 2 3', ':) (', '0 (x) R 1'])(
+    'R-PEER-6 is not moved by the name it gave itself: %j',
+    (name) => {
+      expect(parseStartTime(stat(name))).toBe(4321n);
+    },
+  );
+
+  it('R-PEER-6 is not moved by any bytes that a process may have for a name', () => {
+    const names = fc.string({ unit: fc.constantFrom(...')( \n\t\\:0SUidG\u0000é'), maxLength: 15 });
+    fc.assert(
+      fc.property(names, (name) => {
+        expect(parseStartTime(stat(name))).toBe(4321n);
+        // In `status` the kernel writes a line break in a name as two characters.
+        const escaped = name.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+        const found = findIdLines(Buffer.from(`Name:\t${escaped}\nUmask:\t0022\n${ids}\nVmPeak:\t 1 kB\n`));
+        expect(parseIds(found)).toEqual({ uid: 1001, gid: 2001, supplementaryGids: [4, 24, 27] });
+      }),
+      { numRuns: 5_000 },
+    );
   });
+
+  it.each(['x) S 0 0 (', '\nUid:\t0\t0\t0', '\nGroups:\t0 \n', '\\\nUid:\t0', ')))))))))))))))', 'S 1 1 1 1 1 1 1'])(
+    'R-PEER-6 is not moved by the name %j of a real process',
+    async (name) => {
+      const own = readFileSync('/proc/self/status');
+      const python =
+        'import sys; open("/proc/self/comm", "wb").write(sys.argv[1].encode()); print(1, flush=True); input()';
+      const child = spawn('/usr/bin/python3', ['-c', python, name], { uid: 10_001, gid: 10_002 });
+      try {
+        await once(child.stdout, 'data');
+        const read = (file: string): Buffer => readFileSync(`/proc/${child.pid}/${file}`);
+        const { uid, gid } = parseIds(findIdLines(read('status')));
+        expect([uid, gid]).toEqual([10_001, 10_002]);
+        expect(parseStartTime(read('stat'))).toBeGreaterThan(parseStartTime(readFileSync('/proc/self/stat')));
+        expect(parseIds(findIdLines(own)).uid).toBe(process.geteuid?.());
+      } finally {
+        child.kill('SIGKILL');
+      }
+    },
+  );
 
   it('has a start time that is a number, or it is doubt', () => {
     for (const bad of ['', '-1', '1e3', 'x'])

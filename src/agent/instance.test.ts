@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { entryWith } from '../../test/fakes/entry.ts';
+import type { PeerProcess } from '../runtime/peer.ts';
+import { Instance, tokenKey } from './instance.ts';
+
+const entryOf = (id: string) => entryWith({ id, selectors: ['unix:uid:1000'] });
+
+/** Text that looks like what separates: digits, colons, commas, spaces, quotes, line breaks, the other's key. */
+const awkward = fc.string({ unit: fc.constantFrom(...'01239:,; "\'\\\n\u0000aé😀'), maxLength: 8 });
+const asked = fc.record({ id: awkward, audience: fc.uniqueArray(awkward, { maxLength: 4 }) });
+const inputs = ({ id, audience }: { id: string; audience: readonly string[] }): string =>
+  JSON.stringify([id, [...audience].sort()]);
+
+describe('the key under which a token is kept', () => {
+  it('R-ISS-6 is the same for two questions only when entry and audience set are', () => {
+    fc.assert(
+      fc.property(asked, asked, (one, other) => {
+        const same = tokenKey(entryOf(one.id), one.audience) === tokenKey(entryOf(other.id), other.audience);
+        expect(same).toBe(inputs(one) === inputs(other));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it('R-ISS-6 is not the same for audiences that spell the same when joined', () => {
+    const lists = [['a,b'], ['a', 'b'], ['a', 'b', ''], ['ab'], ['1:a1:b'], ['1:a', '1:b'], ['a1:b'], []];
+    const keys = lists.map((audience) => tokenKey(entryOf('e'), audience));
+    expect(new Set(keys).size).toBe(lists.length);
+    // The entry's id is one of the parts: it cannot pass for an audience, nor an audience for it.
+    expect(tokenKey(entryOf('a'), ['b'])).not.toBe(tokenKey(entryOf('b'), ['a']));
+    expect(tokenKey(entryOf('a1:b'), [])).not.toBe(tokenKey(entryOf('a'), ['b']));
+  });
+});
+
+describe('a token that is kept', () => {
+  const instance = new Instance('instance', {} as PeerProcess);
+  const entry = entryOf('e');
+  const held = { entry, token: 't', issuedAt: 1_000_000, reuseUntil: 1_150_000 };
+  instance.keepToken('k', held);
+
+  it('R-ISS-6 is served for the revision that it was issued for, and for no other', () => {
+    expect(instance.token('k', entry, 1_000_000)).toBe('t');
+    expect(instance.token('k', { ...entry, revision: 2 }, 1_000_000)).toBeUndefined();
+  });
+
+  it('is served until half its life, and not when the clock says that it is of the future', () => {
+    expect(instance.token('k', entry, 1_149_999)).toBe('t');
+    expect(instance.token('k', entry, 1_150_000)).toBeUndefined();
+    expect(instance.token('k', entry, 989_999)).toBeUndefined();
+  });
+
+  it('goes when too many came after it', () => {
+    for (let n = 0; n < 256; n++) instance.keepToken(`other ${n}`, held);
+    expect(instance.token('k', entry, 1_000_000)).toBeUndefined();
+    expect(instance.token('other 255', entry, 1_000_000)).toBe('t');
+  });
+});

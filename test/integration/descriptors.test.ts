@@ -1,0 +1,35 @@
+import { readdirSync } from 'node:fs';
+import net from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { letDie } from '../attack/dying.ts';
+import { first, startMayfly, until } from './fixture.ts';
+
+const spiffeId = 'spiffe://example.org/web';
+
+describe('descriptors', () => {
+  it('R-RES-1 are all given back by connections that die at any point of their life', async () => {
+    await using mayfly = await startMayfly();
+    const dead = await letDie(mayfly, 4_000);
+    expect(dead.connections).toBeGreaterThanOrEqual(4_000);
+    expect(dead.after).toBeLessThanOrEqual(dead.before + 5);
+    await mayfly.operator.create({ spiffeId, selectors: ['unix:uid:10001'] });
+    expect(first((await (await mayfly.workload(10001)).x509()).svids).spiffeId).toBe(spiffeId);
+  });
+
+  it('R-RES-1 may run out (RLIMIT_NOFILE=256): who is served stays served, and others are once there are some again', async () => {
+    await using mayfly = await startMayfly({ prefix: ['prlimit', '--nofile=256:256'] });
+    await mayfly.operator.create({ spiffeId, selectors: ['unix:uid:10001'] });
+    const stream = (await mayfly.workload(10001)).open('FetchX509SVID');
+    await stream.next();
+    const crowd = Array.from({ length: 600 }, () => net.connect(mayfly.socket).on('error', () => undefined));
+    const open = (): number => readdirSync(`/proc/${mayfly.pid}/fd`).length;
+    await until('no descriptor is left', () => open() >= 250, 15_000);
+    await mayfly.operator.create({ spiffeId: `${spiffeId}-too`, selectors: ['unix:uid:10001'] });
+    await stream.next();
+    for (const one of crowd) one.destroy();
+    await until('they are given back', () => open() < 100, 15_000);
+    await mayfly.operator.create({ spiffeId: 'spiffe://example.org/late', selectors: ['unix:uid:10002'] });
+    expect((await (await mayfly.workload(10002)).x509()).svids).toHaveLength(1);
+    expect(mayfly.process.exitCode).toBeNull();
+  });
+});
