@@ -1,5 +1,6 @@
 import { type Command, type CommanderError, InvalidArgumentError, Option } from 'commander';
 import { IdentityError } from '../errors.ts';
+import { printableJson } from '../runtime/printable.ts';
 import { terminal } from '../runtime/terminal.ts';
 import { CommandError, failureDocument, failureOf, formatFailure } from './failure.ts';
 import { nothing, type Shape } from './shapes.ts';
@@ -89,7 +90,7 @@ export function repeated(flags: string, description: string, choices?: readonly 
 /** Tells what went wrong, to a person or to a program, and sets the exit code. */
 export function fail(error: unknown, json: boolean): void {
   const failure = failureOf(error);
-  terminal.err(json ? failureDocument(failure) : printable(formatFailure(failure)));
+  terminal.err(json ? printableJson(failureDocument(failure)) : printable(formatFailure(failure)));
   terminal.exitCode(failure.exit);
 }
 
@@ -101,7 +102,9 @@ async function print(answers: Answers, json: boolean): Promise<void> {
 
 function show(answer: Answer | undefined, json: boolean, indent: number): void {
   if (answer === undefined) return;
-  terminal.out(json ? `${JSON.stringify(answer.document, undefined, indent)}\n` : printable(answer.text));
+  terminal.out(
+    json ? `${printableJson(JSON.stringify(answer.document, undefined, indent))}\n` : printable(answer.text),
+  );
   if (!json) for (const warning of answer.warnings ?? []) terminal.err(printable(`warning: ${warning}\n`));
   if (answer.failure !== undefined) fail(answer.failure, json);
 }

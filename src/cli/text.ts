@@ -26,7 +26,7 @@ export function facts(rows: readonly (readonly [string, string | undefined])[]):
  * Names, descriptions and paths come from others: a control or direction character in them could forge what the
  * terminal shows, so each is shown as its number. Line feeds are ours.
  */
-export const printable = (text: string): string => text.replaceAll(/[^\P{C}\n]/gu, escaped);
+export const printable = (text: string): string => text.replaceAll(/[^\P{C}\n]|[\p{Zl}\p{Zp}]/gu, escaped);
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString('en')} ${count === 1 ? one : many}`;

@@ -5,6 +5,7 @@
  */
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
+import { printableJson } from '../runtime/printable.ts';
 import type { LedgerEvent } from './event.ts';
 
 /** A place in the chain: a record's number and its line's hash. */
@@ -90,26 +91,9 @@ function timestamp(at: number): string {
 }
 
 /** A value as it stands in a line. */
-export function jsonText(value: unknown): string {
-  const json = JSON.stringify(value);
-  return unprintable.test(json) ? json.replace(everyUnprintable, escapeSequence) : json;
-}
+export const jsonText = (value: unknown): string => printableJson(JSON.stringify(value));
 
 function membersOf(event: LedgerEvent): string {
   const json = jsonText(event);
   return (json.startsWith('{"kind":') ? json : jsonText(Object.assign({ kind: event.kind }, event))).slice(1, -1);
 }
-
-/**
- * JSON escapes U+0000 to U+001F. A terminal or an editor obeys more: DEL, the C1 controls, invisible and
- * direction-changing characters, line separators, tags. None of them may reach a reader's screen raw (R-AUD-1).
- */
-const unprintable =
-  /[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/;
-const everyUnprintable = new RegExp(unprintable, 'g');
-
-const escapeSequence = (found: string): string =>
-  found
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('');

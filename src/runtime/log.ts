@@ -1,5 +1,6 @@
 /** A structured log, one JSON object a line. Types that hold secrets are never passed to it; known names are cut anyway. */
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger } from 'pino';
+import { printableJson } from './printable.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -7,8 +8,10 @@ export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 /** Should one of these ever be logged by mistake, its value does not appear (R-AUD-1). */
 const secrets = ['privateKey', 'key', 'token', 'svid', 'x509SvidKey', 'password'];
 
-/** Writes to standard error, so that standard output stays for answers. */
-export const createLog = (level: LogLevel): Log =>
+/** Standard error, so that standard output stays for answers. */
+const standardError = (): DestinationStream => pino.destination({ fd: 2, sync: true });
+
+export const createLog = (level: LogLevel, to: DestinationStream = standardError()): Log =>
   pino(
     {
       level,
@@ -17,5 +20,6 @@ export const createLog = (level: LogLevel): Log =>
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
     },
-    pino.destination({ fd: 2, sync: true }),
+    // A caller chooses the path it asks for, and a terminal obeys more characters than JSON escapes.
+    { write: (line) => to.write(printableJson(line)) },
   );
