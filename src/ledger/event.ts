@@ -49,6 +49,22 @@ export interface EntryChange extends RegistryStep {
   readonly owner: string;
 }
 
+/** A bundle of a foreign trust domain. `digest` is SHA-256 of what it says, in hex. */
+export interface BundleChange extends RegistryStep {
+  readonly trustDomain: string;
+  readonly source: 'endpoint' | 'operator';
+  readonly digest: string;
+  /** As text: it has 64 bits. */
+  readonly sequence?: string | undefined;
+  readonly x509Authorities: number;
+  readonly jwtAuthorities: number;
+}
+
+/** From where a foreign trust domain's bundle is taken, and on whose word. */
+export interface FederationChange extends RegistryStep {
+  readonly trustDomain: string;
+}
+
 export interface AuthorityStep extends Actor {
   /** The key's id: what `authority` names in every record of something it signed. */
   readonly authority: string;
@@ -99,6 +115,10 @@ export type LedgerEvent =
   | ({ readonly kind: 'entry.deleted'; readonly before: object } & EntryChange)
   | ({ readonly kind: 'person.added'; readonly person: string; readonly name?: string | undefined } & RegistryStep)
   | ({ readonly kind: 'person.enabled' | 'person.disabled'; readonly person: string } & RegistryStep)
+  | ({ readonly kind: 'federation.created'; readonly after: object } & FederationChange)
+  | ({ readonly kind: 'federation.updated'; readonly before: object; readonly after: object } & FederationChange)
+  | ({ readonly kind: 'federation.deleted'; readonly before: object } & FederationChange)
+  | ({ readonly kind: 'bundle.stored' | 'bundle.deleted' } & BundleChange)
   | ({ readonly kind: `authority.${AuthorityVerb}` } & AuthorityStep)
   | ({
       readonly kind: 'admin.call';

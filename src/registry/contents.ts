@@ -1,16 +1,30 @@
 import type { Entry } from '../spiffe/entry.ts';
+import type { TrustDomain } from '../spiffe/id.ts';
 import type { Selector } from '../spiffe/selector.ts';
 import { Entitlements } from './entitlements.ts';
+import type { ForeignBundle } from './foreign-bundle.ts';
 import { Moments } from './moments.ts';
 import { type NearMiss, nearMisses } from './near.ts';
 import type { Person } from './person.ts';
+import type { Relationship } from './relationship.ts';
 import { Tally } from './tally.ts';
 
-/** What one committed transaction changed: without `before` it is new, without `after` it is gone. */
+/** Without `before` it is new, without `after` it is gone. */
+export interface Step<T> {
+  readonly before: T | undefined;
+  readonly after: T | undefined;
+}
+
+/** What one committed transaction changed. */
 export interface Change {
   readonly people: readonly { readonly before: Person | undefined; readonly after: Person }[];
-  readonly entries: readonly { readonly before: Entry | undefined; readonly after: Entry | undefined }[];
+  readonly entries: readonly Step<Entry>[];
+  readonly relationships: readonly Step<Relationship>[];
+  readonly bundles: readonly Step<ForeignBundle>[];
 }
+
+/** To be spread under what does change. */
+export const noChange: Change = { people: [], entries: [], relationships: [], bundles: [] };
 
 /** Which entries to list; all that is given must hold. */
 export interface EntryFilter {
@@ -26,6 +40,8 @@ export interface EntryFilter {
 export class Contents {
   readonly #people = new Map<string, Person>();
   readonly #entries = new Map<string, Entry>();
+  readonly #relationships = new Map<TrustDomain, Relationship>();
+  readonly #bundles = new Map<TrustDomain, ForeignBundle>();
   readonly #entitlements = new Entitlements();
   readonly #expiries = new Moments();
   readonly #prefixes = new Tally();
@@ -39,6 +55,8 @@ export class Contents {
       else if (before !== undefined) this.#entries.delete(before.id);
     }
     this.#expiries.add(change.entries.map(({ after }) => after?.expiresAt).filter((at) => at !== undefined));
+    for (const step of change.relationships) keep(this.#relationships, step, ({ trustDomain }) => trustDomain);
+    for (const step of change.bundles) keep(this.#bundles, step, ({ bundle }) => bundle.trustDomain);
   }
 
   entitled(selectors: ReadonlySet<Selector>, at: number): Entry[] {
@@ -63,6 +81,10 @@ export class Contents {
   person = (id: string): Person | undefined => this.#people.get(id);
   people = (): Person[] => [...this.#people.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   entry = (id: string): Entry | undefined => this.#entries.get(id);
+  relationships = (): Relationship[] => [...this.#relationships.values()].sort(byName);
+  relationship = (name: TrustDomain): Relationship | undefined => this.#relationships.get(name);
+  bundles = (): ForeignBundle[] => [...this.#bundles.values()].sort((a, b) => byName(a.bundle, b.bundle));
+  bundle = (name: TrustDomain): ForeignBundle | undefined => this.#bundles.get(name);
 
   list(filter: EntryFilter): Entry[] {
     const found = this.#inOrder().filter((entry) => accepts(filter, entry));
@@ -105,6 +127,14 @@ export class Contents {
 
 /** WA-31: the oldest entry first, so that what a workload calls its default identity does not move. */
 export const byAge = (a: Entry, b: Entry): number => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
+
+type Named = { readonly trustDomain: TrustDomain };
+const byName = (a: Named, b: Named): number => (a.trustDomain < b.trustDomain ? -1 : 1);
+
+function keep<T>(kept: Map<TrustDomain, T>, { before, after }: Step<T>, nameOf: (one: T) => TrustDomain): void {
+  if (after !== undefined) kept.set(nameOf(after), after);
+  else if (before !== undefined) kept.delete(nameOf(before));
+}
 
 /** 'unix:sha256:ab' → 'unix:' and 'unix:sha256:': what attestors ask `wants` about. */
 function prefixesOf(selector: Selector): string[] {

@@ -63,6 +63,9 @@ export function openForWriting(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: busyMs, enableForeignKeyConstraints: true });
   try {
     makeDurable(database, path);
+    // What was read of an older format was found whole: now it may have the tables of this one.
+    migrate(database);
+    failpoint('registry.migrated');
     return database;
   } catch (error) {
     database.close();

@@ -51,7 +51,7 @@ describe('the database', () => {
       2,
       1,
       'exclusive',
-      1,
+      2,
     ]);
     database.close();
   });

@@ -3,7 +3,8 @@ import { IdentityError } from '../errors.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { checkEntry, type Entry, type EntryDraft, type EntryFields, entryWarnings } from '../spiffe/entry.ts';
 import type { Selector } from '../spiffe/selector.ts';
-import { byAge, type Change, Contents, type EntryFilter } from './contents.ts';
+import { byAge, type Change, Contents, type EntryFilter, noChange } from './contents.ts';
+import { LiveForeignTrust } from './foreign-trust.ts';
 import type { NearMiss } from './near.ts';
 import { checkPerson, type Person, type PersonDraft } from './person.ts';
 import type {
@@ -26,6 +27,7 @@ export class LiveRegistry implements Registry {
   readonly #options: RegistryOptions;
   readonly #store: Store;
   readonly #contents = new Contents();
+  readonly foreign: LiveForeignTrust;
   readonly #listeners = new Set<(change: RegistryChange) => void>();
   #turns: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -33,12 +35,19 @@ export class LiveRegistry implements Registry {
   private constructor(options: RegistryOptions, store: Store) {
     this.#options = options;
     this.#store = store;
+    this.foreign = new LiveForeignTrust({
+      options,
+      contents: this.#contents,
+      inTurn: (work) => this.#inTurn(work),
+      commit: (change, by) => this.#commit(change, by),
+    });
   }
 
   static async open(options: RegistryOptions): Promise<LiveRegistry> {
-    const { store, people, entries } = await Store.open(options);
+    const { store, people, entries, relationships, bundles } = await Store.open(options);
     const registry = new LiveRegistry(options, store);
-    registry.#contents.apply({ people: people.map(added), entries: entries.toSorted(byAge).map(added) });
+    const loaded = { relationships: relationships.map(added), bundles: bundles.map(added) };
+    registry.#contents.apply({ ...loaded, people: people.map(added), entries: entries.toSorted(byAge).map(added) });
     return registry;
   }
 
@@ -69,7 +78,7 @@ export class LiveRegistry implements Registry {
       const { id, name, email } = checkPerson(draft);
       if (this.#contents.person(id) !== undefined) throw personExists(id);
       const after = { id, name, email, enabled: true, createdAt: this.#options.clock.now() };
-      await this.#commit({ people: [{ before: undefined, after }], entries: [] }, by);
+      await this.#commit({ ...noChange, people: [{ before: undefined, after }] }, by);
       return after;
     });
   }
@@ -88,7 +97,7 @@ export class LiveRegistry implements Registry {
     return this.#inTurn(async () => {
       const before = this.person(id);
       const after = { ...before, enabled };
-      if (before.enabled !== enabled) await this.#commit({ people: [{ before, after }], entries: [] }, by);
+      if (before.enabled !== enabled) await this.#commit({ ...noChange, people: [{ before, after }] }, by);
       return after;
     });
   }
@@ -97,7 +106,7 @@ export class LiveRegistry implements Registry {
     const all = [...drafts];
     return this.#inTurn(async () => {
       const entries = await this.#newEntries(all);
-      if (entries.length > 0) await this.#commit({ people: [], entries: entries.map(added) }, by);
+      if (entries.length > 0) await this.#commit({ ...noChange, entries: entries.map(added) }, by);
       return { entries, warnings: entries.flatMap(warningsOf) };
     });
   }
@@ -123,7 +132,7 @@ export class LiveRegistry implements Registry {
       const checked = checkEntry({ ...fields, ...patch }, this.#options.trustDomain);
       if (checked.owner !== before.owner) this.#checkOwner(checked.owner);
       const after = { id, ...checked, revision: revision + 1, createdAt };
-      await this.#commit({ people: [], entries: [{ before, after }] }, by);
+      await this.#commit({ ...noChange, entries: [{ before, after }] }, by);
       return { entry: after, warnings: warningsOf(after) };
     });
   }
@@ -131,7 +140,7 @@ export class LiveRegistry implements Registry {
   deleteEntry(id: string, by?: Author): Promise<Entry> {
     return this.#inTurn(async () => {
       const before = this.entry(id);
-      await this.#commit({ people: [], entries: [{ before, after: undefined }] }, by);
+      await this.#commit({ ...noChange, entries: [{ before, after: undefined }] }, by);
       return before;
     });
   }
@@ -167,7 +176,7 @@ export class LiveRegistry implements Registry {
     failpoint('registry.applied');
     const people = change.people.map(({ after }) => after.id);
     const told = {
-      entries: change.entries,
+      ...change,
       people,
       added: change.people.some(({ before }) => before === undefined),
       by,

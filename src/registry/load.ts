@@ -4,15 +4,28 @@ import { IdentityError } from '../errors.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import { nodeSqlite } from './dialect.ts';
+import type { ForeignBundle } from './foreign-bundle.ts';
 import type { Person } from './person.ts';
-import { entryContent, personContent, readEntry, readPerson } from './rows.ts';
-import type { EntryRow, RegistryRow, Tables } from './schema.ts';
+import type { Relationship } from './relationship.ts';
+import {
+  entryContent,
+  foreignBundleContent,
+  personContent,
+  readEntry,
+  readForeignBundleRow,
+  readPerson,
+  readRelationship,
+  relationshipContent,
+} from './rows.ts';
+import { type EntryRow, hasStep, type RegistryRow, type Tables } from './schema.ts';
 import { type RowSealer, type SealedContent, Sum } from './seal.ts';
 import { Sharing } from './sharing.ts';
 
 export interface StoredContents {
   readonly people: readonly Person[];
   readonly entries: readonly Entry[];
+  readonly relationships: readonly Relationship[];
+  readonly bundles: readonly ForeignBundle[];
   readonly sum: Sum;
   readonly version: number;
 }
@@ -31,16 +44,32 @@ export async function load(
   const examined = new ExaminedRows(sealer);
   const people: Person[] = [];
   for (const row of await queries.selectFrom('people').selectAll().execute()) {
-    if (examined.sound('people', row, personContent(row))) people.push(readPerson(row));
+    if (examined.sound('people', row.id, row.seal, personContent(row))) people.push(readPerson(row));
   }
   const entries: Entry[] = [];
   const sharing = new Sharing();
   for await (const row of entryRows(queries)) {
-    if (examined.sound('entries', row, entryContent(row))) entries.push(readEntry(row, sharing));
+    if (examined.sound('entries', row.id, row.seal, entryContent(row))) entries.push(readEntry(row, sharing));
   }
+  const foreign = hasStep(database, 2) ? await loadForeign(queries, examined) : { relationships: [], bundles: [] };
   examined.refuseBroken(path);
   const registry = await queries.selectFrom('registry').selectAll().executeTakeFirst();
-  return { people, entries, sum: examined.sum, version: checkWhole(registry, examined.sum, trustDomain, path, sealer) };
+  const version = checkWhole(registry, examined.sum, trustDomain, path, sealer);
+  return { people, entries, ...foreign, sum: examined.sum, version };
+}
+
+/** Since step 2. */
+async function loadForeign(
+  queries: Kysely<Tables>,
+  examined: ExaminedRows,
+): Promise<Pick<StoredContents, 'relationships' | 'bundles'>> {
+  const relationships = (await queries.selectFrom('relationships').selectAll().execute()).filter((row) =>
+    examined.sound('relationships', row.trust_domain, row.seal, relationshipContent(row)),
+  );
+  const bundles = (await queries.selectFrom('foreign_bundles').selectAll().execute()).filter((row) =>
+    examined.sound('foreign_bundles', row.trust_domain, row.seal, foreignBundleContent(row)),
+  );
+  return { relationships: relationships.map(readRelationship), bundles: bundles.map(readForeignBundleRow) };
 }
 
 async function* entryRows(queries: Kysely<Tables>): AsyncGenerator<EntryRow, void, undefined> {
@@ -60,11 +89,11 @@ class ExaminedRows {
     this.#sealer = sealer;
   }
 
-  sound(table: string, row: { readonly id: string; readonly seal: string }, content: SealedContent): boolean {
+  sound(table: string, id: string, found: string, content: SealedContent): boolean {
     const { seal, weight } = this.#sealer.seal(table, content);
-    if (row.seal === seal) this.sum.toggle(weight);
-    else this.#broken.push(`${table}/${row.id}`);
-    return row.seal === seal;
+    if (found === seal) this.sum.toggle(weight);
+    else this.#broken.push(`${table}/${id}`);
+    return found === seal;
   }
 
   refuseBroken(path: string): void {

@@ -21,6 +21,8 @@ const draft = (name: string, more: Partial<EntryDraft> = {}): EntryDraft => ({
 const refused = (code: string, message: RegExp): unknown =>
   expect.objectContaining({ name: 'IdentityError', code, message: expect.stringMatching(message) });
 
+const nothing = { entries: [], people: [], relationships: [], bundles: [], added: false, by: undefined };
+
 let directory: string;
 let clock: FakeClock;
 let registry: Registry;
@@ -210,9 +212,9 @@ describe('changing entries', () => {
     await registry.setPersonEnabled('ada', false);
     await registry.setPersonEnabled('ada', false);
     expect(heard).toEqual([
-      { entries: [{ before: undefined, after: before }], people: [], added: false, by: undefined },
-      { entries: [{ before, after }], people: [], added: false, by: { actorUid: 7 } },
-      { entries: [], people: ['ada'], added: false, by: undefined },
+      { ...nothing, entries: [{ before: undefined, after: before }] },
+      { ...nothing, entries: [{ before, after }], by: { actorUid: 7 } },
+      { ...nothing, people: ['ada'] },
     ]);
     listener[Symbol.dispose]();
     await registry.deleteEntry(after.id);

@@ -4,14 +4,18 @@ import type { Random } from '../runtime/random.ts';
 import type { Entry, EntryDraft } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import type { Selector } from '../spiffe/selector.ts';
-import type { EntryFilter } from './contents.ts';
+import type { EntryFilter, Step } from './contents.ts';
+import type { ForeignBundle } from './foreign-bundle.ts';
 import { LiveRegistry } from './live-registry.ts';
 import type { NearMiss } from './near.ts';
 import type { Person, PersonDraft } from './person.ts';
+import type { Relationship, RelationshipDraft } from './relationship.ts';
 
 export type { EntryFilter } from './contents.ts';
+export { type BundleSource, type ForeignBundle, longestBundleDocument } from './foreign-bundle.ts';
 export type { NearMiss } from './near.ts';
 export type { Person, PersonDraft } from './person.ts';
+export type { EndpointProfile, Relationship, RelationshipDraft } from './relationship.ts';
 
 export interface RegistryOptions {
   /** The database file, in a directory of mode 0700; made when it is missing. */
@@ -30,7 +34,9 @@ export interface RegistryOptions {
 /** A change before it is committed: what the ledger is told first. */
 export interface IntendedChange {
   readonly people: readonly { readonly before: Person | undefined; readonly after: Person }[];
-  readonly entries: RegistryChange['entries'];
+  readonly entries: readonly Step<Entry>[];
+  readonly relationships: readonly Step<Relationship>[];
+  readonly bundles: readonly Step<ForeignBundle>[];
   readonly by: Author | undefined;
   /** Of the registry once it is committed. A record of a version that the registry never reached took no effect. */
   readonly version: number;
@@ -63,19 +69,48 @@ export interface Registry {
   updateEntry(id: string, patch: Partial<EntryDraft>, by?: Author): Promise<UpdatedEntry>;
   deleteEntry(id: string, by?: Author): Promise<Entry>;
 
+  readonly foreign: ForeignTrust;
+
   /** How many changes were ever committed: to be remembered elsewhere, see `leastVersion`. */
   readonly version: number;
   /** Waits for the write that is under way. */
   close(): Promise<void>;
 }
 
+/** Foreign trust domains: the ways by which their bundles are learned, and the bundles, each under its own name. */
+export interface ForeignTrust {
+  relationships(): readonly Relationship[];
+  relationship(name: string): Relationship;
+  bundles(): readonly ForeignBundle[];
+  bundle(name: TrustDomain): ForeignBundle | undefined;
+
+  /** @param document the bundle to begin with, in SPIFFE format */
+  create(draft: RelationshipDraft, document?: string, by?: Author): Promise<Relationship>;
+  update(name: string, patch: Partial<RelationshipDraft>, by?: Author): Promise<Relationship>;
+  /** With the bundle that was learned by it. */
+  delete(name: string, by?: Author): Promise<Relationship>;
+
+  /** What an operator says; with a relationship, until the next fetch. */
+  setBundle(name: string, document: string, by?: Author): Promise<ForeignBundle>;
+  deleteBundle(name: string, by?: Author): Promise<ForeignBundle>;
+  /** What was fetched by a relationship as it still stands. One that is older than what is stored is refused. */
+  takeBundle(from: Relationship, document: string): Promise<TakenBundle>;
+}
+
+export interface TakenBundle {
+  readonly bundle: ForeignBundle;
+  readonly changed: boolean;
+}
+
 /** What one transaction changed. Without `before` an entry is new, without `after` it is gone. */
 export interface RegistryChange {
-  readonly entries: readonly { readonly before: Entry | undefined; readonly after: Entry | undefined }[];
+  readonly entries: readonly Step<Entry>[];
   /** People who were added, enabled or disabled. */
   readonly people: readonly string[];
   /** The people of this change are new. */
   readonly added: boolean;
+  readonly relationships: readonly Step<Relationship>[];
+  readonly bundles: readonly Step<ForeignBundle>[];
   readonly by: Author | undefined;
 }
 

@@ -1,10 +1,12 @@
 import type { CompiledQuery, Transaction } from 'kysely';
 import { IdentityError } from '../errors.ts';
 import type { Entry } from '../spiffe/entry.ts';
-import type { Change } from './contents.ts';
+import type { Change, Step } from './contents.ts';
 import { isConstraint } from './database-error.ts';
+import type { ForeignBundle } from './foreign-bundle.ts';
 import type { Person } from './person.ts';
-import { entryRow, personRow } from './rows.ts';
+import type { Relationship } from './relationship.ts';
+import { entryRow, foreignBundleRow, personRow, relationshipRow, type Sealed } from './rows.ts';
 import type { EntryRow, RegistryRow, Tables } from './schema.ts';
 import type { RowSealer, Sum } from './seal.ts';
 
@@ -53,9 +55,37 @@ export class RowWriter {
     }
   }
 
+  async relationship(step: Step<Relationship>): Promise<void> {
+    const { old, next } = this.#weigh(step, (one) => relationshipRow(one, this.#sealer));
+    if (old !== undefined) await this.#take('relationships', old);
+    if (next !== undefined) await this.#transaction.insertInto('relationships').values(next).execute();
+  }
+
+  async bundle(step: Step<ForeignBundle>): Promise<void> {
+    const { old, next } = this.#weigh(step, (one) => foreignBundleRow(one, this.#sealer));
+    if (old !== undefined) await this.#take('foreign_bundles', old);
+    if (next !== undefined) await this.#transaction.insertInto('foreign_bundles').values(next).execute();
+  }
+
   async registry(row: RegistryRow, previous: number): Promise<void> {
     const update = this.#transaction.updateTable('registry').set(row).where('version', '=', previous);
     exactlyOne((await update.executeTakeFirst()).numUpdatedRows, 'registry');
+  }
+
+  #weigh<T, Row>({ before, after }: Step<T>, seal: (one: T) => Sealed<Row>) {
+    const [old, next] = [before, after].map((one) => (one === undefined ? undefined : seal(one)));
+    for (const sealed of [old, next]) if (sealed !== undefined) this.#sum.toggle(sealed.weight);
+    return { old: old?.row, next: next?.row };
+  }
+
+  /** Few and seldom changed, unlike entries: a row is replaced by taking it out and putting the new one in. */
+  async #take(
+    table: 'relationships' | 'foreign_bundles',
+    old: { readonly trust_domain: string; readonly seal: string },
+  ): Promise<void> {
+    const deletion = this.#transaction.deleteFrom(table).where('trust_domain', '=', old.trust_domain);
+    const { numDeletedRows } = await deletion.where('seal', '=', old.seal).executeTakeFirst();
+    exactlyOne(numDeletedRows, `${table}/${old.trust_domain}`);
   }
 
   /** The query is built for the first row; for the others only its parameters change. */

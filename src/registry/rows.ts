@@ -2,8 +2,10 @@ import { hash } from 'node:crypto';
 import type { Entry } from '../spiffe/entry.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/id.ts';
 import type { Selector } from '../spiffe/selector.ts';
+import { type BundleSource, type ForeignBundle, readForeignBundle } from './foreign-bundle.ts';
 import type { Person } from './person.ts';
-import type { EntryRow, PersonRow, RegistryRow } from './schema.ts';
+import type { EndpointProfile, Relationship } from './relationship.ts';
+import type { EntryRow, ForeignBundleRow, PersonRow, RegistryRow, RelationshipRow } from './schema.ts';
 import type { RowSealer, SealedContent, Sum } from './seal.ts';
 import type { Sharing } from './sharing.ts';
 
@@ -41,6 +43,23 @@ export const personContent = (row: Unsealed<PersonRow>): SealedContent => [
   row.created_at,
 ];
 
+export const relationshipContent = (row: Unsealed<RelationshipRow>): SealedContent => [
+  row.trust_domain,
+  row.endpoint_url,
+  row.profile,
+  row.endpoint_spiffe_id,
+  row.roots,
+  row.private_addresses,
+  row.created_at,
+];
+
+export const foreignBundleContent = (row: Unsealed<ForeignBundleRow>): SealedContent => [
+  row.trust_domain,
+  row.document,
+  row.source,
+  row.stored_at,
+];
+
 export function entryRow(entry: Entry, sealer: RowSealer): Sealed<EntryRow> {
   const row = {
     id: entry.id,
@@ -67,6 +86,27 @@ export function personRow(person: Person, sealer: RowSealer): Sealed<PersonRow> 
   const { id, name, email, enabled, createdAt } = person;
   const row = { id, name, email, enabled: enabled ? 1 : 0, created_at: createdAt };
   const { seal, weight } = sealer.seal('people', personContent(row));
+  return { row: { ...row, seal }, weight };
+}
+
+export function relationshipRow(relationship: Relationship, sealer: RowSealer): Sealed<RelationshipRow> {
+  const row = {
+    trust_domain: relationship.trustDomain,
+    endpoint_url: relationship.endpointUrl,
+    profile: relationship.profile,
+    endpoint_spiffe_id: relationship.endpointSpiffeId ?? '',
+    roots: relationship.roots,
+    private_addresses: relationship.privateAddresses ? 1 : 0,
+    created_at: relationship.createdAt,
+  };
+  const { seal, weight } = sealer.seal('relationships', relationshipContent(row));
+  return { row: { ...row, seal }, weight };
+}
+
+export function foreignBundleRow(foreign: ForeignBundle, sealer: RowSealer): Sealed<ForeignBundleRow> {
+  const { bundle, document, source, storedAt } = foreign;
+  const row = { trust_domain: bundle.trustDomain, document, source, stored_at: storedAt };
+  const { seal, weight } = sealer.seal('foreign_bundles', foreignBundleContent(row));
   return { row: { ...row, seal }, weight };
 }
 
@@ -102,6 +142,19 @@ export const readPerson = ({ id, name, email, enabled, created_at }: PersonRow):
   enabled: enabled === 1,
   createdAt: created_at,
 });
+
+export const readRelationship = (row: RelationshipRow): Relationship => ({
+  trustDomain: row.trust_domain as TrustDomain,
+  endpointUrl: row.endpoint_url,
+  profile: row.profile as EndpointProfile,
+  endpointSpiffeId: row.endpoint_spiffe_id === '' ? undefined : (row.endpoint_spiffe_id as SpiffeId),
+  roots: row.roots,
+  privateAddresses: row.private_addresses === 1,
+  createdAt: row.created_at,
+});
+
+export const readForeignBundleRow = ({ trust_domain, document, source, stored_at }: ForeignBundleRow): ForeignBundle =>
+  readForeignBundle(trust_domain as TrustDomain, document, { source: source as BundleSource, storedAt: stored_at });
 
 const writeList = (list: readonly string[]): string => (list.length === 0 ? '[]' : JSON.stringify(list));
 

@@ -30,6 +30,26 @@ export interface PersonRow {
   readonly seal: string;
 }
 
+export interface RelationshipRow {
+  readonly trust_domain: string;
+  readonly endpoint_url: string;
+  readonly profile: string;
+  /** '' where there is none. */
+  readonly endpoint_spiffe_id: string;
+  readonly roots: string;
+  readonly private_addresses: number;
+  readonly created_at: number;
+  readonly seal: string;
+}
+
+export interface ForeignBundleRow {
+  readonly trust_domain: string;
+  readonly document: string;
+  readonly source: string;
+  readonly stored_at: number;
+  readonly seal: string;
+}
+
 /** The only row of `registry`: what all other rows together must add up to (seal.ts). */
 export interface RegistryRow {
   readonly one: number;
@@ -41,6 +61,8 @@ export interface RegistryRow {
 export interface Tables {
   readonly people: PersonRow;
   readonly entries: EntryRow;
+  readonly relationships: RelationshipRow;
+  readonly foreign_bundles: ForeignBundleRow;
   readonly registry: RegistryRow;
 }
 
@@ -48,8 +70,8 @@ export interface Tables {
 const applicationId = 0x6d666c79;
 
 /**
- * Step n makes user_version n + 1, and a published step never changes. The second one will bring along the upgrade of a
- * registry that exists: after its rows were verified with the columns they were sealed with.
+ * Step n makes user_version n + 1, and a published step never changes. A registry of an earlier step is upgraded once all
+ * of its rows were verified; so far each step added tables only, and rows keep the columns they were sealed with.
  */
 const migrations: readonly string[] = [
   `create table people (
@@ -84,15 +106,34 @@ const migrations: readonly string[] = [
     version integer not null,
     seal text not null
   ) strict;`,
+  `create table relationships (
+    trust_domain text primary key not null,
+    endpoint_url text not null,
+    profile text not null check (profile in ('https_web', 'https_spiffe')),
+    endpoint_spiffe_id text not null,
+    roots text not null,
+    private_addresses integer not null check (private_addresses in (0, 1)),
+    created_at integer not null,
+    seal text not null
+  ) strict, without rowid;
+  create table foreign_bundles (
+    trust_domain text primary key not null,
+    document text not null,
+    source text not null check (source in ('endpoint', 'operator')),
+    stored_at integer not null,
+    seal text not null
+  ) strict;`,
 ];
 
+const newest = migrations.length;
+
 /** Brings a database to the newest schema, whole or not at all. */
-export function migrate(database: DatabaseSync): void {
-  const steps = migrations.slice(userVersion(database));
+export function migrate(database: DatabaseSync, to = newest): void {
+  const steps = migrations.slice(userVersion(database), to);
   if (steps.length === 0) return;
   database.exec(
     `begin immediate; ${steps.join('\n')}
-    pragma application_id = ${applicationId}; pragma user_version = ${migrations.length}; commit`,
+    pragma application_id = ${applicationId}; pragma user_version = ${to}; commit`,
   );
 }
 
@@ -102,19 +143,22 @@ export function checkSchema(database: DatabaseSync, path: string): void {
     throw new IdentityError('data-loss', `${path} is not a mayfly registry; restore it from a good copy`);
   }
   const version = userVersion(database);
-  if (version > migrations.length) {
-    const known = `its format is ${version}, this program knows ${migrations.length}`;
+  if (version > newest) {
+    const known = `its format is ${version}, this program knows ${newest}`;
     throw new IdentityError('failed-precondition', `${path} was written by a newer mayfly (${known}); start that one`);
   }
-  if (version < migrations.length || describe(database) !== expectedSchema()) {
+  if (version < 1 || describe(database) !== expectedSchema(version)) {
     throw new IdentityError('data-loss', `the tables of ${path} were altered; restore it from a good copy`);
   }
 }
 
-function expectedSchema(): string {
+/** Does the file have the tables of that step yet? */
+export const hasStep = (database: DatabaseSync, step: number): boolean => userVersion(database) >= step;
+
+function expectedSchema(version: number): string {
   const model = new DatabaseSync(':memory:');
   try {
-    migrate(model);
+    migrate(model, version);
     return describe(model);
   } finally {
     model.close();

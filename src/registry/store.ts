@@ -77,6 +77,8 @@ export class Store {
           await writer.entry(before, after);
           if (at % rowsPerTurn === rowsPerTurn - 1) await nextTurn();
         }
+        for (const step of change.relationships) await writer.relationship(step);
+        for (const step of change.bundles) await writer.bundle(step);
         await writer.registry(registryRow(this.#options.trustDomain, version, sum, this.#sealer), this.#version);
         failpoint('registry.rows-written');
       });

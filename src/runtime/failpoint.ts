@@ -69,6 +69,7 @@ export const failpoints = [
   'registry.filled',
   'registry.placed',
   'registry.inspected',
+  'registry.migrated',
   'registry.open',
   // A write: checked and recorded, in a transaction, committed, in memory, told, answered.
   'registry.recorded',

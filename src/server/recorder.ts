@@ -1,7 +1,7 @@
 /** Every change of the registry and every admin call becomes a ledger record, in the order in which it happened. */
 import { IdentityError } from '../errors.ts';
 import type { Actor, Ledger, LedgerEvent, Outcome, RegistryStep } from '../ledger/ledger.ts';
-import type { IntendedChange, Person } from '../registry/registry.ts';
+import type { ForeignBundle, IntendedChange, Person, Relationship } from '../registry/registry.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import type { Call } from '../runtime/grpc-server.ts';
 import type { Log } from '../runtime/log.ts';
@@ -22,9 +22,13 @@ export class Recorder {
 
   /** Before a change is committed: so nothing takes effect that is not on record, and its record stands before its effects. */
   async change(change: IntendedChange): Promise<void> {
-    for (let at = 0; at < Math.max(change.people.length, change.entries.length); at += batch) {
-      await Promise.all(eventsOf(change, at, at + batch).map((event) => this.#ledger.append(event)));
+    let writing: Promise<unknown>[] = [];
+    for (const event of eventsOf(change)) {
+      if (writing.push(this.#ledger.append(event)) < batch) continue;
+      await Promise.all(writing);
+      writing = [];
     }
+    await Promise.all(writing);
   }
 
   /** Runs one admin call, and puts it on record before it is answered. */
@@ -52,12 +56,13 @@ export const actorOf = ({ process, credentials }: Peer): Actor => ({
   actorPid: process.pid,
 });
 
-function eventsOf({ people, entries, by, version }: IntendedChange, from: number, to: number): LedgerEvent[] {
-  const step = { registryVersion: version, ...by };
-  return [
-    ...people.slice(from, to).map(({ before, after }) => personEvent(before, after, step)),
-    ...entries.slice(from, to).map(({ before, after }) => entryEvent(before, after, step)),
-  ];
+/** One at a time: a bulk load has hundreds of thousands. */
+function* eventsOf(change: IntendedChange): Generator<LedgerEvent, void, undefined> {
+  const step = { registryVersion: change.version, ...change.by };
+  for (const { before, after } of change.people) yield personEvent(before, after, step);
+  for (const { before, after } of change.entries) yield entryEvent(before, after, step);
+  for (const { before, after } of change.relationships) yield federationEvent(before, after, step);
+  for (const { before, after } of change.bundles) yield bundleEvent(before, after, step);
 }
 
 function personEvent(before: Person | undefined, { id, name, enabled }: Person, step: RegistryStep): LedgerEvent {
@@ -72,4 +77,37 @@ function entryEvent(before: Entry | undefined, after: Entry | undefined, step: R
   if (before === undefined) return { kind: 'entry.created', ...about, after: entry };
   if (after === undefined) return { kind: 'entry.deleted', ...about, before };
   return { kind: 'entry.updated', ...about, before, after };
+}
+
+function federationEvent(
+  before: Relationship | undefined,
+  after: Relationship | undefined,
+  step: RegistryStep,
+): LedgerEvent {
+  const relationship = after ?? before;
+  if (relationship === undefined) throw new TypeError('a change of a relationship without the relationship');
+  const about = { trustDomain: relationship.trustDomain, ...step };
+  if (before === undefined) return { kind: 'federation.created', ...about, after: relationship };
+  if (after === undefined) return { kind: 'federation.deleted', ...about, before };
+  return { kind: 'federation.updated', ...about, before, after };
+}
+
+function bundleEvent(
+  before: ForeignBundle | undefined,
+  after: ForeignBundle | undefined,
+  step: RegistryStep,
+): LedgerEvent {
+  const foreign = after ?? before;
+  if (foreign === undefined) throw new TypeError('a change of a bundle without the bundle');
+  const { bundle, source, digest } = foreign;
+  return {
+    kind: after === undefined ? 'bundle.deleted' : 'bundle.stored',
+    trustDomain: bundle.trustDomain,
+    source,
+    digest,
+    sequence: bundle.sequence?.toString(),
+    x509Authorities: bundle.x509Authorities.length,
+    jwtAuthorities: bundle.jwtAuthorities.length,
+    ...step,
+  };
 }
