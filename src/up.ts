@@ -148,7 +148,15 @@ function serveOperators(rooms: Rooms, agent: Agent): Promise<Server> {
     ledgerRecords: ledger.head().seq,
   });
   const flushRefusals = () => refusals.flush();
-  return startServer({ socket: config.admin_socket, clock, status, verifyLedger: verify, flushRefusals, ...rooms });
+  return startServer({
+    socket: config.admin_socket,
+    clock,
+    status,
+    verifyLedger: verify,
+    flushRefusals,
+    streams: agent.delivery,
+    ...rooms,
+  });
 }
 
 /** Whatever is taken back and would change who is owed what, or whom to believe, is known to be older from now on. */

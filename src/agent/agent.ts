@@ -9,6 +9,7 @@ import { GrpcServer } from '../runtime/grpc-server.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Peer, Peers } from '../runtime/peer.ts';
 import { listenUnix } from '../runtime/unix-socket.ts';
+import { Delivery } from './delivery.ts';
 import { acceptConnection } from './endpoint.ts';
 import { health } from './health.ts';
 import { Identities, type IdentitiesParts } from './identities.ts';
@@ -24,6 +25,8 @@ export interface Agent {
   /** Absolute path of the socket. */
   readonly socket: string;
   openStreams(): number;
+  /** What the open streams have been sent. */
+  readonly delivery: Delivery;
   /** What is wrong with the socket's place, if anything is. */
   problem(): string | undefined;
   /** Ends every stream with Unavailable and removes the socket. */
@@ -46,7 +49,9 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     streamsPerConnection,
     failed: failing(log),
   });
-  server.add(SpiffeWorkloadAPIService, workloadApi({ identities, clock, bundle: () => authority.bundle.value }));
+  const delivery = new Delivery();
+  const bundle = () => authority.bundle.value;
+  server.add(SpiffeWorkloadAPIService, workloadApi({ identities, delivery, clock, bundle }));
   server.add(HealthService, health(services));
   server.add(ReflectionV1, reflection(services));
   server.add(ReflectionV1Alpha, reflection(services));
@@ -69,6 +74,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   return {
     socket: socket.path,
     openStreams: () => server.openCalls,
+    delivery,
     problem: () => socket.problem,
     stop: async () => {
       socket.close();

@@ -43,6 +43,10 @@ export interface JwtView {
 /** Facts of an account (names, groups) may change without the process changing: they are learned anew after this long. */
 const attestationMs = 60_000;
 
+/** A key and a signature take some 150 µs: at this pace half of a processor is left for everybody else. */
+const replacedAtOnce = 32;
+const replacedEveryMs = 10;
+
 export class Identities {
   readonly #parts: IdentitiesParts;
   readonly #issuance: Issuance;
@@ -57,6 +61,7 @@ export class Identities {
     this.#subscriptions = [
       parts.registry.onChange((change) => this.#changed((instance) => affects(change, instance))),
       parts.authority.bundle.onChange(() => this.#changed(() => true)),
+      parts.authority.standing.onChange((standing) => this.#replaced(standing)),
       onJump(parts.clock, () => this.#changed(() => true)),
     ];
   }
@@ -156,6 +161,17 @@ export class Identities {
     for (const instance of this.#instances.values()) {
       if (instance.bells.size > 0 && concerned(instance)) instance.ring();
     }
+  }
+
+  /** What an authority signed is not to be held any more: every holder gets anew, some at a time, so that none waits long. */
+  #replaced(standing: ReadonlySet<string>): void {
+    this.#version += 1;
+    const holders = [...this.#instances.values()].filter((one) => one.bells.size > 0 && one.outlived(standing));
+    const next = (): void => {
+      for (const instance of holders.splice(0, replacedAtOnce)) instance.ring();
+      if (holders.length > 0) this.#parts.clock.after(replacedEveryMs, next);
+    };
+    next();
   }
 
   /** Computes until nothing changed under the computation. */

@@ -11,6 +11,8 @@ export interface HeldX509Svid {
   /** PKCS#8, DER. */
   readonly privateKey: Buffer;
   readonly serial: string;
+  /** Who signed it. */
+  readonly authority: string;
   readonly notBefore: number;
   readonly notAfter: number;
   /** Drawn once, with its jitter, when the SVID was made. */
@@ -20,6 +22,8 @@ export interface HeldX509Svid {
 export interface HeldJwtSvid {
   readonly entry: Entry;
   readonly token: string;
+  /** Who signed it. */
+  readonly authority: string;
   readonly issuedAt: number;
   /** Served again until then: half its life. */
   readonly reuseUntil: number;
@@ -61,14 +65,21 @@ export class Instance {
     return result;
   }
 
+  /** Has it an SVID by somebody whose signatures are not to be held on to? */
+  outlived(standing: ReadonlySet<string>): boolean {
+    for (const { authority } of this.x509.values()) if (!standing.has(authority)) return true;
+    return false;
+  }
+
   ring(): void {
     for (const bell of this.bells) bell.ring();
   }
 
-  token(key: string, entry: Entry, now: number): string | undefined {
+  /** @param standing who may have signed it */
+  token(key: string, entry: Entry, now: number, standing: ReadonlySet<string>): string | undefined {
     const held = this.#tokens.get(key);
-    const good = held !== undefined && held.entry.revision === entry.revision && now < held.reuseUntil;
-    return good && held.issuedAt - skewMs <= now ? held.token : undefined;
+    const good = held !== undefined && held.entry.revision === entry.revision && standing.has(held.authority);
+    return good && now < held.reuseUntil && held.issuedAt - skewMs <= now ? held.token : undefined;
   }
 
   keepToken(key: string, held: HeldJwtSvid): void {

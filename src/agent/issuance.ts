@@ -33,13 +33,14 @@ export class Issuance {
 
   /** What the process holds for each entry, renewed where that is due. What it holds for others is dropped. */
   x509(instance: Instance, entries: readonly Entry[]): Promise<HeldX509Svid[]> {
-    const now = this.#parts.clock.now();
+    const { clock, authority } = this.#parts;
+    const [now, standing] = [clock.now(), authority.standing.value];
     const kept = new Set(entries.map(({ id }) => id));
     for (const id of instance.x509.keys()) if (!kept.has(id)) instance.x509.delete(id);
     return Promise.all(
       entries.map((entry) => {
         const held = instance.x509.get(entry.id);
-        return isGood(held, entry, now) ? held : this.#renew(instance, entry, held);
+        return isGood(held, entry, now) && standing.has(held.authority) ? held : this.#renew(instance, entry, held);
       }),
     );
   }
@@ -48,7 +49,7 @@ export class Issuance {
   async jwt(instance: Instance, entry: Entry, audience: readonly string[]): Promise<string> {
     const { authority, ledger, metrics, clock } = this.#parts;
     const key = tokenKey(entry, audience);
-    const known = instance.token(key, entry, clock.now());
+    const known = instance.token(key, entry, clock.now(), authority.standing.value);
     if (known !== undefined) return known;
     const { token, jti, issuedAt, expiresAt, authorityId } = await authority.issueJwtSvid(entry, audience);
     failpoint('agent.jwt-signed');
@@ -63,7 +64,8 @@ export class Issuance {
     });
     failpoint('agent.jwt-recorded');
     metrics.issued.inc({ type: 'jwt' });
-    instance.keepToken(key, { entry, token, issuedAt, reuseUntil: issuedAt + (expiresAt - issuedAt) / 2 });
+    const reuseUntil = issuedAt + (expiresAt - issuedAt) / 2;
+    instance.keepToken(key, { entry, token, authority: authorityId, issuedAt, reuseUntil });
     failpoint('agent.jwt-held');
     return token;
   }
@@ -98,7 +100,7 @@ export class Issuance {
     failpoint('agent.x509-recorded');
     metrics.issued.inc({ type: 'x509' });
     const renewAt = renewalOf(entry, issuedAt, notAfter, random.fraction());
-    return { entry, chain, privateKey: key.privateKey, serial, notBefore, notAfter, renewAt };
+    return { entry, chain, privateKey: key.privateKey, serial, authority: authorityId, notBefore, notAfter, renewAt };
   }
 }
 

@@ -9,12 +9,14 @@ import { Wake } from '../runtime/watch.ts';
 import type { Bundle, JwtAuthority } from '../spiffe/bundle.ts';
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
+import type { Delivery, Sent } from './delivery.ts';
 import { encodeJwt, encodeJwtBundles, encodeX509, encodeX509Bundles } from './encode.ts';
 import type { Identities } from './identities.ts';
 import type { Instance } from './instance.ts';
 
 export interface WorkloadApiParts {
   readonly identities: Identities;
+  readonly delivery: Delivery;
   readonly clock: Clock;
   readonly bundle: () => Bundle;
 }
@@ -27,7 +29,7 @@ const lookMs = 60_000;
 const audienceLimit = { count: 16, bytes: 1024 };
 
 export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWorkloadAPIService, Peer> {
-  const { identities, clock } = parts;
+  const { identities, delivery, clock } = parts;
 
   return {
     fetchX509Svid: (_request, call) =>
@@ -37,7 +39,8 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
           view.bundle.sequence,
           ...view.svids.map(({ serial, entry }) => `${serial}/${entry.revision}`),
         ].join();
-        return { version, dueAt: view.dueAt, message: () => encodeX509(view) };
+        const sent = { sequence: view.bundle.sequence, authorities: view.svids.map(({ authority }) => authority) };
+        return { version, dueAt: view.dueAt, sent, message: () => encodeX509(view) };
       }),
 
     fetchX509Bundles: (_request, call) => bundles(call, encodeX509Bundles),
@@ -68,7 +71,8 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
   function bundles<T>(call: Call<Peer>, encode: (bundle: Bundle) => T): AsyncGenerator<T, void, undefined> {
     return updates(call, async (instance) => {
       const { bundle, dueAt } = await identities.bundle(instance);
-      return { version: String(bundle.sequence), dueAt, message: () => encode(bundle) };
+      const sent = { sequence: bundle.sequence, authorities: [] };
+      return { version: String(bundle.sequence), dueAt, sent, message: () => encode(bundle) };
     });
   }
 
@@ -88,6 +92,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
     const instance = identities.instance(call.peer.process);
     const bell = new Wake();
     instance.bells.add(bell);
+    using reader = delivery.reader();
     try {
       for (let sent = ''; !call.signal.aborted; ) {
         const update = await look(instance);
@@ -96,6 +101,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
         failpoint('agent.before-message');
         if (update.version !== sent) yield update.message();
         failpoint('agent.after-message');
+        reader.last = update.sent;
         sent = update.version;
         await pause(clock, gapMs, call.signal);
         await rung(clock, bell, update.dueAt, call.signal);
@@ -111,6 +117,7 @@ interface Update<T> {
   readonly version: string;
   /** When to look again even if nothing is heard. */
   readonly dueAt: number;
+  readonly sent: Sent;
   readonly message: () => T;
 }
 

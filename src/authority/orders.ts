@@ -29,6 +29,8 @@ export interface Need {
   readonly force: Force;
   /** What breaks, and what to do instead. */
   readonly because: string;
+  /** When it would break nothing any more; absent where waiting does not help. */
+  readonly until?: number | undefined;
 }
 
 /** A step of an order. `id` is absent where the authority is the one that the step before it prepares. */
@@ -134,18 +136,18 @@ function unpublished(heir: Lifecycle, { now, policy }: Situation): Need[] {
 
 const tooEarly = (kind: AuthorityKind, known: number | undefined): Need => ({
   force: 'unpublished',
+  until: known,
   because:
     'whoever polls the bundle may not have seen the new authority yet and would refuse what it signs; ' +
     (known === undefined ? `it is still to be made: mayfly authority prepare ${kind}` : `wait until ${moment(known)}`),
 });
 
 /** Law 2, second half: it stays until all that it signed has expired. */
-function unexpired({ id, notAfter }: Lifecycle, { now, signedUntil }: Situation): Need[] {
-  const until = Math.min(notAfter, signedUntil(id));
+function unexpired({ id, state, notAfter }: Lifecycle, { now, signedUntil }: Situation): Need[] {
+  const until = state === 'active' ? notAfter : Math.min(notAfter, signedUntil(id));
   if (now >= until) return [];
-  return [
-    { force: 'unexpired', because: `what it signed is valid until ${moment(until)} and would be refused from now on` },
-  ];
+  const because = `what it signed is valid until ${moment(until)} and would be refused from now on`;
+  return [{ force: 'unexpired', because, until }];
 }
 
 function named(id: string, { authorities }: Situation): Lifecycle {

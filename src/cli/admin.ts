@@ -69,6 +69,18 @@ export class Admin implements Disposable {
     }
   }
 
+  /** One question whose answers come as things happen, for as long as that takes. */
+  async *follow<Request, Item>(method: Streaming<Request, Item>, request: Request): AsyncGenerator<Item, void> {
+    const call = method.call(this.client, request);
+    try {
+      for await (const item of call) yield item as Item;
+    } catch (error) {
+      throw await this.#explained(error);
+    } finally {
+      call.cancel();
+    }
+  }
+
   /** Sends `requests` as fast as they are taken and gives every answer, until the server ends the call. */
   async *createEntries(requests: Iterable<CreateEntriesRequest>): AsyncGenerator<CreateEntriesProgress, void> {
     const call = this.client.createEntries();

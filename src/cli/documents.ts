@@ -1,7 +1,9 @@
 import type {
   Authority,
+  OrderAuthorityOutcome as AuthorityOutcome,
   Entry,
   ExplainResponse,
+  GetAuthorityTimelineResponse,
   GetStatusResponse,
   LedgerRecord,
   Person,
@@ -13,6 +15,8 @@ export type PersonDocument = DocumentOf<typeof shapes.person>;
 export type EntryDocument = DocumentOf<typeof shapes.entry>;
 export type ExplanationDocument = DocumentOf<typeof shapes.explanation>;
 export type AuthorityDocument = DocumentOf<typeof shapes.authorities>['authorities'][number];
+export type TimelineDocument = DocumentOf<typeof shapes.timeline>;
+export type OrderDocument = DocumentOf<typeof shapes.order>;
 export type RecordDocument = DocumentOf<typeof shapes.records>['records'][number];
 export type StatusDocument = DocumentOf<typeof shapes.status>;
 
@@ -55,6 +59,37 @@ export const authorityDocument = (authority: Authority): AuthorityDocument => ({
   preparedAt: timeOrNull(authority.preparedAt),
   activatesAt: timeOrNull(authority.activatesAt),
   expiresAt: timeOrNull(authority.expiresAt),
+  retiredAt: timeOrNull(authority.retiredAt),
+  taintedAt: timeOrNull(authority.taintedAt),
+});
+
+export const timelineDocument = ({ now, until, spans }: GetAuthorityTimelineResponse): TimelineDocument => ({
+  now: time(now),
+  until: time(until),
+  spans: spans.map((span) => ({
+    id: textOrNull(span.id),
+    kind: span.kind,
+    state: textOrNull(span.state),
+    publishedAt: time(span.publishedAt),
+    activatesAt: timeOrNull(span.activatesAt),
+    retiresAt: timeOrNull(span.retiresAt),
+    taintedAt: timeOrNull(span.taintedAt),
+    expiresAt: time(span.expiresAt),
+    removedAt: time(span.removedAt),
+  })),
+});
+
+export const orderDocument = (outcome: AuthorityOutcome, dryRun: boolean): OrderDocument => ({
+  authority: textOrNull(outcome.authority),
+  dryRun,
+  steps: outcome.steps.map(({ verb, authority }) => ({ verb, authority: textOrNull(authority) })),
+  needs: outcome.needs,
+  use: {
+    credentials: outcome.use?.credentials ?? 0,
+    spiffeIds: outcome.use?.spiffeIds ?? [],
+    streams: outcome.use?.streams ?? 0,
+    until: timeOrNull(outcome.use?.until),
+  },
 });
 
 export const recordDocument = ({ seq, at, kind, json }: LedgerRecord): RecordDocument => ({

@@ -112,18 +112,42 @@ export const verification = shape({
 });
 export const archived = shape({ segments: 'number', records: 'number', directory: 'string | null' });
 
-export const authorities = shape({
-  authorities: [
+export const authority = shape({
+  id: 'string',
+  kind: 'string',
+  keyType: 'string',
+  state: 'string',
+  preparedAt: 'time | null',
+  activatesAt: 'time | null',
+  expiresAt: 'time | null',
+  retiredAt: 'time | null',
+  taintedAt: 'time | null',
+});
+export const authorities = shape({ authorities: [authority] });
+export const timeline = shape({
+  now: 'time',
+  until: 'time',
+  spans: [
     {
-      id: 'string',
+      id: 'string | null',
       kind: 'string',
-      keyType: 'string',
-      state: 'string',
-      preparedAt: 'time | null',
+      state: 'string | null',
+      publishedAt: 'time',
       activatesAt: 'time | null',
-      expiresAt: 'time | null',
+      retiresAt: 'time | null',
+      taintedAt: 'time | null',
+      expiresAt: 'time',
+      removedAt: 'time',
     },
   ],
+});
+/** What was done, or with `dryRun` would be; `needs` are the promises that it breaks, each with the option that says so. */
+export const order = shape({
+  authority: 'string | null',
+  dryRun: 'boolean',
+  steps: [{ verb: 'string', authority: 'string | null' }],
+  needs: [{ force: 'string', because: 'string' }],
+  use: { credentials: 'number', spiffeIds: ['string'], streams: 'number', until: 'time | null' },
 });
 export const status = shape({
   version: 'string',

@@ -13,6 +13,7 @@ import { type Peer, Peers } from '../runtime/peer.ts';
 import { descriptorOf, listenUnix } from '../runtime/unix-socket.ts';
 import { recorded } from './admin.ts';
 import { authorityMethods } from './authority.ts';
+import { orderMethods, type Streams } from './authority-orders.ts';
 import { entries } from './entries.ts';
 import { explain } from './explain.ts';
 import { ledgerMethods } from './ledger.ts';
@@ -28,6 +29,8 @@ export interface ServerParts {
   readonly authority: Authority;
   readonly ledger: Ledger;
   readonly attestors: readonly WorkloadAttestor[];
+  /** What the open streams of workloads have been sent. */
+  readonly streams: Streams;
   readonly recorder: Recorder;
   readonly verifyLedger: () => Promise<VerifyReport>;
   readonly flushRefusals: () => Promise<void>;
@@ -60,7 +63,8 @@ export async function startServer(parts: ServerParts): Promise<Server> {
   const handlers = {
     ...people(registry),
     ...entries(registry),
-    ...authorityMethods(authority),
+    ...authorityMethods(authority, clock),
+    ...orderMethods({ authority, ledger, clock, streams: parts.streams }),
     ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),
     getStatus: parts.status,

@@ -99,7 +99,18 @@ export class Operator implements Disposable {
   }
 
   async records(filter: Partial<ListRecordsRequest> = {}): Promise<LedgerRecord[]> {
-    const all = { spiffeId: '', owner: '', pid: 0, serial: '', jti: '', since: undefined, kind: '', seq: 0, limit: 0 };
+    const all = {
+      spiffeId: '',
+      owner: '',
+      pid: 0,
+      serial: '',
+      jti: '',
+      authority: '',
+      since: undefined,
+      kind: '',
+      seq: 0,
+      limit: 0,
+    };
     const records: LedgerRecord[] = [];
     for await (const record of this.#client.listRecords({ ...all, ...filter })) records.push(record as LedgerRecord);
     return records;

@@ -68,7 +68,7 @@ export async function adminRequests(): Promise<Target> {
 function seeds(): Buffer[] {
   const filter = { spiffeId: 'spiffe://example.org/web', owner: 'ada', selectors: ['unix:uid:1'], limit: 1 };
   const since = new Date(1e12);
-  const records = { ...filter, pid: 1, serial: 'aa', jti: 'x', since, kind: 'ledger.segment', seq: 1 };
+  const records = { ...filter, pid: 1, serial: 'aa', jti: 'x', authority: '', since, kind: 'ledger.segment', seq: 1 };
   return [
     Entry.encode(wireEntry),
     UpdateEntryRequest.encode({ entry: wireEntry, fields: ['hint', 'expires_at'] }),
