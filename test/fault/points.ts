@@ -27,7 +27,9 @@ export const mendPoints: readonly { readonly at: Failpoint; readonly after: Fail
   { at: 'ledger.mend-written', after: 'ledger.before-answer' },
 ];
 /** The clock has to go on for a while, or the process to start when it has. */
-export const rotationPoints = only(['authority.*', 'key.*']);
+export const rotationPoints = only(['authority.*', 'key.*']).filter((point) => !point.startsWith('authority.tainted'));
+/** An operator has to taint an authority. */
+export const orderPoints = only(['authority.tainted*']);
 /** The end, when it is asked for. */
 export const stopPoints = only([
   'up.stopping',
@@ -44,6 +46,7 @@ const others: readonly Failpoint[] = [
   ...startPoints,
   ...mendPoints.map(({ at }) => at),
   ...rotationPoints,
+  ...orderPoints,
   ...stopPoints,
   ...filePoints,
 ];
