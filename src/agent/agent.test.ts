@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { agentScene } from '../../test/fakes/agent-scene.ts';
-import type { IdentityError } from '../errors.ts';
+import { agentScene, type SceneOptions } from '../../test/fakes/agent-scene.ts';
+import { IdentityError } from '../errors.ts';
+import type { WorkloadApiClient } from '../sdk/client.ts';
 
-const web = { spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:0'], owner: 'ada' };
+const web = { spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:0'], owner: 'ada', audiences: ['a'] };
 
 /** Attestation that has begun and waits to be let go. */
 function heldUp() {
@@ -18,7 +19,7 @@ function heldUp() {
 describe('a process with two connections', () => {
   it('still hears of every change on the one when the other has ended while it was attested', async () => {
     const { attest, begun, go } = heldUp();
-    await using scene = await agentScene(attest);
+    await using scene = await agentScene({ attest });
     const [entry] = (await scene.registry.createEntries([web])).entries;
     using client = scene.client();
     const withdrawn = Promise.withResolvers<IdentityError>();
@@ -37,7 +38,7 @@ describe('a process with two connections', () => {
 
   it('R-RES-1 has what it was granted ended on record, once, and only when it ends', async () => {
     const { attest, begun, go } = heldUp();
-    await using scene = await agentScene(attest);
+    await using scene = await agentScene({ attest });
     await scene.registry.createEntries([web]);
     using client = scene.client();
     const asked = client.fetchX509Context();
@@ -57,7 +58,7 @@ describe('a process with two connections', () => {
 describe('a caller that has gone while it was attested', () => {
   it('is granted nothing that has no end on record', async () => {
     const { attest, begun, go } = heldUp();
-    await using scene = await agentScene(attest);
+    await using scene = await agentScene({ attest });
     await scene.registry.createEntries([web]);
     using client = scene.client();
     const asked = client.fetchX509Context().catch(() => undefined);
@@ -72,5 +73,63 @@ describe('a caller that has gone while it was attested', () => {
     const ends = records.filter(({ kind }) => kind === 'instance.ended');
     expect(ends).toHaveLength(grants.length);
     expect(records.filter(({ kind }) => kind === 'x509-svid.issued')).toEqual([]);
+  });
+});
+
+describe('a credential', () => {
+  const asks = {
+    'x509-svid.issued': (client: WorkloadApiClient) => client.fetchX509Context(),
+    'jwt-svid.issued': (client: WorkloadApiClient) => client.fetchJwtSvids({ audience: 'a' }),
+  };
+  const cases = Object.entries(asks).map(([kind, ask]) => ({ kind, ask }));
+
+  it.each([...cases, ...cases.map(({ ask }) => ({ kind: 'attestation.granted', ask }))])(
+    'R-ISS-4 that is signed and cannot be put on record ($kind) does not leave, and does once it can',
+    async (one) => {
+      let full = true;
+      const recording = async ({ kind }: { kind: string }): Promise<void> => {
+        if (full && kind === one.kind)
+          throw new IdentityError('resource-exhausted', 'ENOSPC /secret', { reason: 'disk' });
+      };
+      await using scene = await agentScene({ recording });
+      await scene.registry.createEntries([web]);
+      using client = scene.client();
+      const error: IdentityError = await one.ask(client).then(
+        () => expect.unreachable('it left'),
+        (refusal: IdentityError) => refusal,
+      );
+      expect(error.code).toBe('resource-exhausted');
+      expect(error.message).not.toContain('secret');
+      full = false;
+      await one.ask(client);
+      expect((await scene.records()).filter(({ kind }) => kind === one.kind)).toHaveLength(1);
+    },
+  );
+
+  it.each(cases)('R-ISS-4 that is on record ($kind) does not leave when its ground has gone meanwhile', async (one) => {
+    const recorded: SceneOptions['recorded'] = async ({ kind }, { registry }) => {
+      if (kind === one.kind) await registry.deleteEntry(registry.list()[0]?.id ?? '');
+    };
+    await using scene = await agentScene({ recorded });
+    await scene.registry.createEntries([web]);
+    using client = scene.client();
+    await expect(one.ask(client)).rejects.toMatchObject({ code: 'permission-denied' });
+    expect((await scene.records()).filter(({ kind }) => kind === one.kind)).toHaveLength(1);
+  });
+
+  it('R-ISS-4 is not served again when its owner is disabled, nor after the entry was another', async () => {
+    await using scene = await agentScene();
+    const [entry] = (await scene.registry.createEntries([web])).entries;
+    using client = scene.client();
+    const token = async (): Promise<string | undefined> => (await client.fetchJwtSvids({ audience: 'a' }))[0]?.token;
+    const first = await token();
+    expect(await token()).toBe(first);
+    await scene.registry.updateEntry(entry?.id ?? '', { description: 'another' });
+    const second = await token();
+    expect(second).not.toBe(first);
+    await scene.registry.setPersonEnabled('ada', false);
+    await expect(token()).rejects.toMatchObject({ code: 'permission-denied' });
+    await scene.registry.setPersonEnabled('ada', true);
+    expect(await token()).toBe(second);
   });
 });

@@ -15,8 +15,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../test/fakes/eventually.ts';
+import { FileHasher } from '../runtime/file-hash.ts';
 import { inspectProcess, type PeerProcess } from '../runtime/peer.ts';
-import { ExecutableHashes } from './executables.ts';
+import { ExecutableHashes, type Hasher } from './executables.ts';
 
 let home: string;
 const children: ChildProcess[] = [];
@@ -51,6 +53,17 @@ function program(name: string, size?: number): string {
   return path;
 }
 
+/** Threads that hash have descriptors of their own, and are there from the first time on. */
+async function descriptorsWithBothThreads(hashes: ExecutableHashes): Promise<number> {
+  const before = looked.length;
+  const both = [10_001, 10_002].map((uid) => run(program(`large-of-${uid}`, 24 * 2 ** 20), ['5'], uid));
+  await Promise.all((await Promise.all(both)).map((process) => hashes.of(process)));
+  for (const process of looked.splice(before)) process.close();
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await pause(50);
+  return readdirSync('/proc/self/fd').length;
+}
+
 describe('the hash of an executable', () => {
   it('R-PEER-7 is not that of a file which was there before, though size and mtime were made the same', async () => {
     const hashes = new ExecutableHashes(2 ** 30);
@@ -83,20 +96,64 @@ describe('the hash of an executable', () => {
     expect(await new ExecutableHashes(2 ** 20).of(await run(program('vast', 10 * 2 ** 30)))).toBeUndefined();
   });
 
+  it('R-PEER-7 of 500 processes with an executable of their own each is its own, and no descriptor is left', async () => {
+    const hashes = new ExecutableHashes(2 ** 30);
+    const before = await descriptorsWithBothThreads(hashes);
+    const size = statSync('/bin/sleep').size;
+    for (let batch = 0; batch < 500; batch += 10) {
+      const paths = Array.from({ length: 10 }, (_, n) => program(`own-${batch + n}`, size + 1 + batch + n));
+      const found = await Promise.all(
+        paths.map(async (path, n) => {
+          const process = await run(path, ['60'], 11_000 + (n % 3));
+          return hashes.of(process).finally(() => process.close());
+        }),
+      );
+      expect(found).toEqual(paths.map(hashOf));
+      looked.length = 0;
+      for (const child of children.splice(0)) child.kill('SIGKILL');
+    }
+    await eventually('they are closed', () => readdirSync('/proc/self/fd').length <= before);
+  }, 60_000);
+
+  it('R-PEER-7 is there for others while the file of one cannot be read to its end, and later for that one too', async () => {
+    const stuck: (() => void)[] = [];
+    const real = new FileHasher();
+    const newHasher = (): Hasher => ({
+      sha256: async (fd, size) => {
+        if (size > 2 ** 20) await new Promise<void>((_, reject) => stuck.push(() => reject(new Error('given up'))));
+        return real.sha256(fd, size);
+      },
+      abandon: () => undefined,
+    });
+    const hashes = new ExecutableHashes(2 ** 30, { newHasher, giveUpMs: 300 });
+    const hanging = await run(program('hanging', 2 ** 21), ['30'], 10_001);
+    const slow = hashes.of(hanging);
+    const path = program('prompt');
+    expect(await hashes.of(await run(path, ['30'], 10_002))).toBe(hashOf(path));
+    expect(await slow).toBeUndefined();
+    expect(await hashes.of(await run(program('afterwards'), ['30'], 10_001))).toBe(hashOf(path));
+    // As many threads as may be lost: then none is risked any more, until they come back.
+    for (let lost = 1; lost < 8; lost++) expect(await hashes.of(hanging)).toBeUndefined();
+    expect(await hashes.of(await run(program('refused', statSync(path).size + 1), ['30'], 10_002))).toBeUndefined();
+    for (const back of stuck) back();
+    await pause(5);
+    expect(await hashes.of(await run(program('again'), ['30'], 10_002))).toBe(hashOf(path));
+  });
+
   it('R-PEER-7 R-RES-1 is there soon for one user while another has ordered many, and leaves no descriptor', async () => {
     const hashes = new ExecutableHashes(2 ** 30);
+    const before = await descriptorsWithBothThreads(hashes);
     const many = await Promise.all(
       Array.from({ length: 12 }, (_, n) => run(program(`large-${n}`, 24 * 2 ** 20), ['5'], 10_001)),
     );
-    // The thread that hashes has descriptors of its own, and is there from the first time on.
-    await hashes.of(await run('/usr/bin/perl', ['-e', 'sleep 5']));
     const small = await run(program('small'), ['5'], 10_002);
-    const before = readdirSync('/proc/self/fd').length;
     const order: string[] = [];
     const ordered = many.map((process) => hashes.of(process).then(() => order.push('large')));
     await hashes.of(small).then(() => order.push('small'));
     expect(order.length).toBeLessThanOrEqual(3);
     await Promise.all(ordered);
-    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
+    for (const process of looked.splice(0)) process.close();
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    await eventually('they are closed', () => readdirSync('/proc/self/fd').length <= before);
   });
 });

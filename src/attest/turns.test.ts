@@ -15,6 +15,16 @@ describe('turns', () => {
     expect(done).toEqual(['a0', 'a1', 'b0', 'c0', 'a2', 'c1', 'a3']);
   });
 
+  it('R-PEER-7 leave the other lane to others while work of one never ends', async () => {
+    const turns = new Turns<string>(100, 2);
+    const done: string[] = [];
+    void turns.take('a', () => new Promise(() => undefined));
+    const waiting = pieces(turns, done, 'a', 3);
+    await Promise.all([...pieces(turns, done, 'b', 2), ...pieces(turns, done, 'c', 1)]);
+    expect(done.toSorted()).toEqual(['b0', 'b1', 'c0']);
+    expect(waiting).toHaveLength(3);
+  });
+
   it('go on after work that failed, and after a rest', async () => {
     const turns = new Turns<string>(100);
     const failed = turns.take('a', () => Promise.reject(new Error('broken')));

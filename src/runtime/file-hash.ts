@@ -21,6 +21,11 @@ export class FileHasher {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
+  /** Ends the thread, as soon as what it waits for lets it. */
+  abandon(): void {
+    void this.#thread?.terminate();
+  }
+
   /** Runs from source and from `dist/`. Never keeps the process alive by itself. */
   #start(): Worker {
     const program = import.meta.url.endsWith('.ts') ? './file-hash-thread.ts' : './file-hash-thread.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { startAgent } from '../../src/agent/agent.ts';
 import type { WorkloadAttestor } from '../../src/attest/attest.ts';
 import { openAuthority } from '../../src/authority/authority.ts';
-import { type LedgerEvent, openLedger, RefusalCounter } from '../../src/ledger/ledger.ts';
+import { type Ledger, type LedgerEvent, openLedger, RefusalCounter } from '../../src/ledger/ledger.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
 import { systemClock as clock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
@@ -31,8 +31,16 @@ export interface AgentScene extends AsyncDisposable {
   passerBy(): Promise<void>;
 }
 
-/** @param attest what is waited for before the scene's attestor answers */
-export async function agentScene(attest: () => Promise<void> = () => Promise.resolve()): Promise<AgentScene> {
+export interface SceneOptions {
+  /** What is waited for before the scene's attestor answers. */
+  readonly attest?: () => Promise<void>;
+  /** Before a record of the agent's is written; what it throws, the disk has said. */
+  readonly recording?: (event: LedgerEvent) => Promise<void>;
+  /** When it is on disk, and nobody knows yet. */
+  readonly recorded?: (event: LedgerEvent, scene: Pick<AgentScene, 'registry'>) => Promise<unknown>;
+}
+
+export async function agentScene(options: SceneOptions = {}): Promise<AgentScene> {
   const home = mkdtempSync('/run/mayfly-agent-');
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(home, { recursive: true }));
@@ -52,8 +60,25 @@ export async function agentScene(attest: () => Promise<void> = () => Promise.res
   undo.defer(() => authority.close());
   const refusals = new RefusalCounter(ledger, clock);
   undo.defer(() => refusals.close());
-  const attestor: WorkloadAttestor = { name: 'scene', attest: () => attest().then(() => [caller]) };
-  const parts = { authority, ledger, registry, refusals, clock, random, metrics: createMetrics() };
+  const attestor: WorkloadAttestor = { name: 'scene', attest: async () => told(await options.attest?.()) };
+  const overheard: Ledger = {
+    append: async (event) => {
+      await options.recording?.(event);
+      const link = await ledger.append(event);
+      await options.recorded?.(event, { registry });
+      return link;
+    },
+    query: (filter) => ledger.query(filter),
+    get: (seq) => ledger.get(seq),
+    head: () => ledger.head(),
+    archive: (before, directory) => ledger.archive(before, directory),
+    close: () => ledger.close(),
+    failed: ledger.failed,
+    get problem() {
+      return ledger.problem;
+    },
+  };
+  const parts = { authority, ledger: overheard, registry, refusals, clock, random, metrics: createMetrics() };
   const socket = join(home, 'run', 'api.sock');
   const agent = await startAgent({ ...parts, socket, log: createLog('silent'), attestors: [attestor] });
   let stopped: Promise<void> | undefined;
@@ -79,6 +104,8 @@ export async function agentScene(attest: () => Promise<void> = () => Promise.res
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
+
+const told = (_nothing: unknown): readonly Selector[] => [caller];
 
 /** What is not HTTP/2 is cut by the agent. */
 async function passBy(path: string): Promise<void> {

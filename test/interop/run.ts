@@ -1,6 +1,6 @@
 /**
  * Strangers as judges: unmodified programs and libraries of other people against a real `./mayfly up`, each as a process
- * under a user of its own. Needs root, Go, Python, openssl and certtool; what is missing counts as failed, not skipped.
+ * under a user of its own. Needs root, Go, Python, openssl, certtool and strace; what is missing counts as failed, not skipped.
  *
  *   node test/interop/run.ts
  */
@@ -15,6 +15,7 @@ import { genericGrpc } from './with-generic-grpc.ts';
 import { goRotation, goSpiffe } from './with-go-spiffe.ts';
 import { verdicts } from './with-judges.ts';
 import { pyRotation, pySpiffe } from './with-py-spiffe.ts';
+import { systemCalls } from './with-strace.ts';
 
 await Promise.all([
   check('the judges in Go are built', buildGo),
@@ -39,5 +40,6 @@ try {
   await check('the issuer starts and stops', () => Promise.reject(error));
   print(error instanceof Error ? (error.stack ?? '') : '');
 }
+await systemCalls();
 await verdicts();
 process.exit(conclude());
