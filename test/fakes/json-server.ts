@@ -1,0 +1,83 @@
+/** A real HTTP(S) server for a recorded JSON contract, with what goes wrong at such servers as a switch. */
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { LocalTls } from './local-tls.ts';
+
+export interface Asked {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: URL;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type Trouble = 'away' | 'silent' | 'garbage' | 'endless' | 'redirect';
+
+export class JsonServer implements AsyncDisposable {
+  /** What happens to every request from now on. */
+  trouble: Trouble | Answer | undefined;
+  readonly asked: Asked[] = [];
+  readonly #server: http.Server;
+  readonly #secure: boolean;
+
+  private constructor(server: http.Server, secure: boolean) {
+    this.#server = server;
+    this.#secure = secure;
+  }
+
+  static async start(handle: (asked: Asked) => Answer, tls?: LocalTls): Promise<JsonServer> {
+    const listener: http.RequestListener = (request, response) => void serve.#serve(handle, request, response);
+    const server = tls === undefined ? http.createServer(listener) : https.createServer(tls, listener);
+    const serve = new JsonServer(server, tls !== undefined);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return serve;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get address(): string {
+    return `${this.#secure ? 'https' : 'http'}://127.0.0.1:${this.port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(handle: (asked: Asked) => Answer, request: http.IncomingMessage, response: http.ServerResponse) {
+    let text = '';
+    for await (const part of request.setEncoding('utf8')) text += part;
+    const url = new URL(request.url ?? '', this.address);
+    const asked = { method: request.method ?? '', url, headers: request.headers, text };
+    this.asked.push(asked);
+    const { trouble } = this;
+    if (typeof trouble === 'string') return troubles[trouble](response);
+    const { status, body, headers } = trouble ?? handle(asked);
+    const json = body === undefined ? '' : JSON.stringify(body);
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(json);
+  }
+}
+
+const troubles: Readonly<Record<Trouble, (response: http.ServerResponse) => void>> = {
+  away: (response) => void response.destroy(),
+  silent: () => undefined,
+  garbage: (response) => void response.writeHead(200).end('<html>hello</html>'),
+  endless: (response) => {
+    response.writeHead(200);
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(64 * 1024, ' ')));
+      if (!response.destroyed) response.once('drain', more);
+    };
+    more();
+  },
+  redirect: (response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
+};

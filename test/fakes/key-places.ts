@@ -1,0 +1,68 @@
+/** Every kind of place where keys can live, as a machine on which tests can open it, and take it away and bring it back. */
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { diskKeyStore } from '../../src/authority/disk-keys.ts';
+import { pkcs11KeyStore } from '../../src/authority/keys/pkcs11.ts';
+import { vaultKeyStore } from '../../src/authority/keys/vault-transit.ts';
+import type { KeyStore } from '../../src/authority/keys.ts';
+import { localTls } from './local-tls.ts';
+import { SoftHsm, softHsmModule } from './softhsm.ts';
+import { FakeVault } from './vault.ts';
+
+export interface KeyPlace extends AsyncDisposable {
+  /** Another process's view of the same place. */
+  open(prefix?: string): KeyStore;
+  /** From now on nobody answers, until it is back. */
+  remove(): void;
+  restore(): void;
+}
+
+export const keyPlaces: Readonly<Record<string, () => Promise<KeyPlace>>> = {
+  disk: async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'mayfly-place-'));
+    return {
+      open: (prefix = 'mayfly-') => diskKeyStore(join(directory, prefix)),
+      remove: () => renameSync(directory, `${directory}.away`),
+      restore: () => renameSync(`${directory}.away`, directory),
+      [Symbol.asyncDispose]: async () => rmSync(directory, { recursive: true, force: true }),
+    };
+  },
+
+  pkcs11: async () => {
+    const hsm = new SoftHsm('mayfly');
+    Object.assign(process.env, hsm.environment);
+    const settings = { module: softHsmModule(), token: 'mayfly', pin: () => hsm.pin, sessions: 3, timeoutMs: 20_000 };
+    return {
+      open: (prefix = 'mayfly-') => pkcs11KeyStore({ ...settings, prefix }),
+      remove: () => hsm.remove(),
+      restore: () => hsm.insert(),
+      [Symbol.asyncDispose]: async () => hsm[Symbol.dispose](),
+    };
+  },
+
+  'vault-transit': async () => {
+    const tls = localTls();
+    const vault = await FakeVault.start(tls);
+    const { address } = vault.server;
+    const token = (): string => vault.token;
+    const settings = { address, caFile: tls.caFile, timeoutMs: 20_000, mount: 'transit', token };
+    return {
+      open: (prefix = 'mayfly-') => vaultKeyStore({ ...settings, prefix }),
+      ...switched(vault.server),
+      [Symbol.asyncDispose]: async () => {
+        await vault[Symbol.asyncDispose]();
+        tls[Symbol.dispose]();
+      },
+    };
+  },
+};
+
+const switched = (server: { trouble: unknown }): Pick<KeyPlace, 'remove' | 'restore'> => ({
+  remove: () => {
+    server.trouble = 'away';
+  },
+  restore: () => {
+    server.trouble = undefined;
+  },
+});

@@ -1,0 +1,28 @@
+/** A certificate for a server on 127.0.0.1, made by openssl. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface LocalTls {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+  /** Where whoever connects finds what to believe. */
+  readonly caFile: string;
+  readonly directory: string;
+}
+
+export function localTls(): LocalTls & Disposable {
+  const directory = mkdtempSync(join(tmpdir(), 'mayfly-tls-'));
+  const [keyFile, caFile] = [join(directory, 'key.pem'), join(directory, 'ca.pem')];
+  const about = ['-subj', '/CN=local', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2', '-nodes'];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-keyout', keyFile];
+  execFileSync('openssl', ['req', '-x509', ...key, ...about, '-out', caFile], { stdio: 'pipe' });
+  return {
+    key: readFileSync(keyFile),
+    cert: readFileSync(caFile),
+    caFile,
+    directory,
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
