@@ -3,9 +3,13 @@ import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diskKeyStore } from '../../src/authority/disk-keys.ts';
+import { awsKmsKeyStore } from '../../src/authority/keys/aws-kms.ts';
+import { gcpKmsKeyStore } from '../../src/authority/keys/gcp-kms.ts';
 import { pkcs11KeyStore } from '../../src/authority/keys/pkcs11.ts';
 import { vaultKeyStore } from '../../src/authority/keys/vault-transit.ts';
 import type { KeyStore } from '../../src/authority/keys.ts';
+import { awsEnvironment, awsRegion, FakeAwsKms } from './aws-kms.ts';
+import { FakeGcpKms, gcpEnvironment, gcpKeyRing } from './gcp-kms.ts';
 import { localTls } from './local-tls.ts';
 import { SoftHsm, softHsmModule } from './softhsm.ts';
 import { FakeVault } from './vault.ts';
@@ -38,6 +42,37 @@ export const keyPlaces: Readonly<Record<string, () => Promise<KeyPlace>>> = {
       remove: () => hsm.remove(),
       restore: () => hsm.insert(),
       [Symbol.asyncDispose]: async () => hsm[Symbol.dispose](),
+    };
+  },
+
+  'aws-kms': async () => {
+    Object.assign(process.env, awsEnvironment);
+    const kms = await FakeAwsKms.start();
+    return {
+      open: (prefix = 'mayfly-') =>
+        awsKmsKeyStore({ region: awsRegion, endpoint: kms.server.address, prefix, timeoutMs: 20_000 }),
+      ...switched(kms.server),
+      [Symbol.asyncDispose]: () => kms[Symbol.asyncDispose](),
+    };
+  },
+
+  'gcp-kms': async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'mayfly-place-'));
+    Object.assign(process.env, gcpEnvironment(join(directory, 'account.json')));
+    const kms = await FakeGcpKms.start();
+    const settings = {
+      keyRing: gcpKeyRing,
+      protection: 'hsm',
+      endpoint: kms.server.address,
+      timeoutMs: 20_000,
+    } as const;
+    return {
+      open: (prefix = 'mayfly-') => gcpKmsKeyStore({ ...settings, prefix }),
+      ...switched(kms.server),
+      [Symbol.asyncDispose]: async () => {
+        await kms[Symbol.asyncDispose]();
+        rmSync(directory, { recursive: true });
+      },
     };
   },
 
