@@ -20,7 +20,7 @@ import { endRequested, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
 import { closedDirectory } from './runtime/unix-socket.ts';
 import { version } from './runtime/version.ts';
-import { Recorder, type Server, startServer, startStatusEndpoint } from './server/server.ts';
+import { Recorder, revokedOnRecord, type Server, startServer, startStatusEndpoint } from './server/server.ts';
 import type { TrustDomain } from './spiffe/id.ts';
 import { welcome } from './welcome.ts';
 
@@ -113,6 +113,7 @@ async function openRooms(
     x509SvidTtlSeconds: config.x509_svid_ttl,
     jwtSvidTtlSeconds: config.jwt_svid_ttl,
     record: async (event) => void (await ledger.append(event)),
+    revoked: await revokedOnRecord(ledger, clock.now()),
     opened: (sequence) => seen.refuseOlder({ bundle: Number(sequence) }),
   });
   closing.defer(() => authority.close());

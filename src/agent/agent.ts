@@ -51,7 +51,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   });
   const delivery = new Delivery();
   const bundle = () => authority.bundle.value;
-  server.add(SpiffeWorkloadAPIService, workloadApi({ identities, delivery, clock, bundle }));
+  const isRevoked = (jti: string): boolean => authority.revocations.has({ jti });
+  server.add(SpiffeWorkloadAPIService, workloadApi({ identities, delivery, clock, bundle, isRevoked }));
   server.add(HealthService, health(services));
   server.add(ReflectionV1, reflection(services));
   server.add(ReflectionV1Alpha, reflection(services));

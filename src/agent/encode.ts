@@ -2,7 +2,7 @@
 import type { JWTSVIDResponse, X509BundlesResponse, X509SVIDResponse } from '../gen/workload.ts';
 import { type Bundle, formatJwks } from '../spiffe/bundle.ts';
 import { TrustDomain } from '../spiffe/id.ts';
-import type { JwtView, X509View } from './identities.ts';
+import type { BundleView, JwtView, X509View } from './identities.ts';
 
 export const encodeX509 = (view: X509View): X509SVIDResponse => {
   const bundle = authoritiesOf(view.bundle);
@@ -14,13 +14,13 @@ export const encodeX509 = (view: X509View): X509SVIDResponse => {
       bundle,
       hint: entry.hint,
     })),
-    crl: [],
+    crl: [...view.crls.lists],
     federatedBundles: new Map(),
   };
 };
 
-export const encodeX509Bundles = (bundle: Bundle): X509BundlesResponse => ({
-  crl: [],
+export const encodeX509Bundles = ({ bundle, crls }: BundleView): X509BundlesResponse => ({
+  crl: [...crls.lists],
   bundles: new Map([[TrustDomain.id(bundle.trustDomain), authoritiesOf(bundle)]]),
 });
 
@@ -28,7 +28,7 @@ export const encodeJwt = (views: readonly JwtView[]): JWTSVIDResponse => ({
   svids: views.map(({ entry, token }) => ({ spiffeId: entry.spiffeId, svid: token, hint: entry.hint })),
 });
 
-export const encodeJwtBundles = (bundle: Bundle): { bundles: Map<string, Buffer> } => ({
+export const encodeJwtBundles = ({ bundle }: Pick<BundleView, 'bundle'>): { bundles: Map<string, Buffer> } => ({
   bundles: new Map([[TrustDomain.id(bundle.trustDomain), Buffer.from(formatJwks(bundle.jwtAuthorities))]]),
 });
 

@@ -3,6 +3,7 @@
  * bundle changed is computed again: nothing leaves for a state that has been replaced.
  */
 import { assertSame, attestWorkload, type WorkloadAttestor } from '../attest/attest.ts';
+import type { CrlSet } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
 import type { RefusalCounter } from '../ledger/ledger.ts';
 import type { Registry, RegistryChange } from '../registry/registry.ts';
@@ -26,12 +27,14 @@ export interface IdentitiesParts extends IssuanceParts {
 export interface X509View {
   readonly svids: readonly HeldX509Svid[];
   readonly bundle: Bundle;
+  readonly crls: CrlSet;
   /** When to look again even if nothing is heard of a change. */
   readonly dueAt: number;
 }
 
 export interface BundleView {
   readonly bundle: Bundle;
+  readonly crls: CrlSet;
   readonly dueAt: number;
 }
 
@@ -62,6 +65,7 @@ export class Identities {
       parts.registry.onChange((change) => this.#changed((instance) => affects(change, instance))),
       parts.authority.bundle.onChange(() => this.#changed(() => true)),
       parts.authority.standing.onChange((standing) => this.#replaced(standing)),
+      parts.authority.crls.onChange(() => this.#changed(() => true)),
       onJump(parts.clock, () => this.#changed(() => true)),
     ];
   }
@@ -98,7 +102,8 @@ export class Identities {
       this.#stable(async () => {
         const svids = await this.#issuance.x509(instance, uniqueHints(await this.#entitled(instance)));
         const dueAt = Math.min(...svids.map(({ renewAt, entry }) => Math.min(renewAt, endOf(entry))));
-        return { svids, bundle: this.#parts.authority.bundle.value, dueAt };
+        const { bundle, crls } = this.#parts.authority;
+        return { svids, bundle: bundle.value, crls: crls.value, dueAt };
       }),
     );
   }
@@ -119,7 +124,8 @@ export class Identities {
   bundle(instance: Instance): Promise<BundleView> {
     return this.#stable(async () => {
       const entries = await this.#entitled(instance);
-      return { bundle: this.#parts.authority.bundle.value, dueAt: Math.min(...entries.map(endOf)) };
+      const { bundle, crls } = this.#parts.authority;
+      return { bundle: bundle.value, crls: crls.value, dueAt: Math.min(...entries.map(endOf)) };
     });
   }
 

@@ -22,6 +22,7 @@ export interface HeldX509Svid {
 export interface HeldJwtSvid {
   readonly entry: Entry;
   readonly token: string;
+  readonly jti: string;
   /** Who signed it. */
   readonly authority: string;
   readonly issuedAt: number;
@@ -76,10 +77,10 @@ export class Instance {
   }
 
   /** @param standing who may have signed it */
-  token(key: string, entry: Entry, now: number, standing: ReadonlySet<string>): string | undefined {
+  token(key: string, entry: Entry, now: number, standing: ReadonlySet<string>): HeldJwtSvid | undefined {
     const held = this.#tokens.get(key);
     const good = held !== undefined && held.entry.revision === entry.revision && standing.has(held.authority);
-    return good && now < held.reuseUntil && held.issuedAt - skewMs <= now ? held.token : undefined;
+    return good && now < held.reuseUntil && held.issuedAt - skewMs <= now ? held : undefined;
   }
 
   keepToken(key: string, held: HeldJwtSvid): void {

@@ -40,7 +40,8 @@ export class Issuance {
     return Promise.all(
       entries.map((entry) => {
         const held = instance.x509.get(entry.id);
-        return isGood(held, entry, now) && standing.has(held.authority) ? held : this.#renew(instance, entry, held);
+        const stands = isGood(held, entry, now) && standing.has(held.authority) && !authority.revocations.has(held);
+        return stands ? held : this.#renew(instance, entry, held);
       }),
     );
   }
@@ -50,7 +51,7 @@ export class Issuance {
     const { authority, ledger, metrics, clock } = this.#parts;
     const key = tokenKey(entry, audience);
     const known = instance.token(key, entry, clock.now(), authority.standing.value);
-    if (known !== undefined) return known;
+    if (known !== undefined && !authority.revocations.has({ jti: known.jti })) return known.token;
     const { token, jti, issuedAt, expiresAt, authorityId } = await authority.issueJwtSvid(entry, audience);
     failpoint('agent.jwt-signed');
     await ledger.append({
@@ -65,7 +66,7 @@ export class Issuance {
     failpoint('agent.jwt-recorded');
     metrics.issued.inc({ type: 'jwt' });
     const reuseUntil = issuedAt + (expiresAt - issuedAt) / 2;
-    instance.keepToken(key, { entry, token, authority: authorityId, issuedAt, reuseUntil });
+    instance.keepToken(key, { entry, token, jti, authority: authorityId, issuedAt, reuseUntil });
     failpoint('agent.jwt-held');
     return token;
   }
@@ -75,6 +76,7 @@ export class Issuance {
     const svid = await this.#issue(instance, entry).catch((error: unknown) => {
       const now = this.#parts.clock.now();
       if (held === undefined || held.entry.revision !== entry.revision || now >= held.notAfter) throw error;
+      if (this.#parts.authority.revocations.has(held)) throw error;
       // Not beyond its end: what has ended is not held.
       return { ...held, renewAt: Math.min(now + retryMs, held.notAfter) };
     });

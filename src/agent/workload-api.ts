@@ -9,9 +9,10 @@ import { Wake } from '../runtime/watch.ts';
 import type { Bundle, JwtAuthority } from '../spiffe/bundle.ts';
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
+import { refuseToken } from '../spiffe/jwt-token.ts';
 import type { Delivery, Sent } from './delivery.ts';
 import { encodeJwt, encodeJwtBundles, encodeX509, encodeX509Bundles } from './encode.ts';
-import type { Identities } from './identities.ts';
+import type { BundleView, Identities } from './identities.ts';
 import type { Instance } from './instance.ts';
 
 export interface WorkloadApiParts {
@@ -19,6 +20,8 @@ export interface WorkloadApiParts {
   readonly delivery: Delivery;
   readonly clock: Clock;
   readonly bundle: () => Bundle;
+  /** Was the token with that `jti` taken back? */
+  readonly isRevoked: (jti: string) => boolean;
 }
 
 /** Messages to one caller are at least this far apart: a burst of changes becomes one message (WA-15). */
@@ -29,7 +32,7 @@ const lookMs = 60_000;
 const audienceLimit = { count: 16, bytes: 1024 };
 
 export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWorkloadAPIService, Peer> {
-  const { identities, delivery, clock } = parts;
+  const { identities, delivery, clock, isRevoked } = parts;
 
   return {
     fetchX509Svid: (_request, call) =>
@@ -37,15 +40,17 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
         const view = await identities.x509(instance);
         const version = [
           view.bundle.sequence,
+          view.crls.version,
           ...view.svids.map(({ serial, entry }) => `${serial}/${entry.revision}`),
         ].join();
         const sent = { sequence: view.bundle.sequence, authorities: view.svids.map(({ authority }) => authority) };
         return { version, dueAt: view.dueAt, sent, message: () => encodeX509(view) };
       }),
 
-    fetchX509Bundles: (_request, call) => bundles(call, encodeX509Bundles),
+    fetchX509Bundles: (_request, call) =>
+      bundles(call, encodeX509Bundles, ({ bundle, crls }) => `${bundle.sequence}/${crls.version}`),
 
-    fetchJwtBundles: (_request, call) => bundles(call, encodeJwtBundles),
+    fetchJwtBundles: (_request, call) => bundles(call, encodeJwtBundles, ({ bundle }) => String(bundle.sequence)),
 
     fetchJwtsvid: async (request, call) => {
       const audience = checkAudience(request.audience);
@@ -61,6 +66,8 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
       if (audience === '') throw new IdentityError('invalid-argument', 'audience must be specified');
       if (svid === '') throw new IdentityError('invalid-argument', 'svid must be specified');
       const verified = verifyJwtSvid(svid, audience, (name) => jwtAuthorities(name), clock.now());
+      const { jti } = verified.claims;
+      if (typeof jti === 'string' && isRevoked(jti)) throw refuseToken('revoked');
       return { spiffeId: verified.id, claims: { ...verified.claims, aud: [...verified.audience] } };
     },
 
@@ -68,11 +75,15 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
     fetchWitBundles: () => refuseWit(),
   };
 
-  function bundles<T>(call: Call<Peer>, encode: (bundle: Bundle) => T): AsyncGenerator<T, void, undefined> {
+  function bundles<T>(
+    call: Call<Peer>,
+    encode: (view: BundleView) => T,
+    versionOf: (view: BundleView) => string,
+  ): AsyncGenerator<T, void, undefined> {
     return updates(call, async (instance) => {
-      const { bundle, dueAt } = await identities.bundle(instance);
-      const sent = { sequence: bundle.sequence, authorities: [] };
-      return { version: String(bundle.sequence), dueAt, sent, message: () => encode(bundle) };
+      const view = await identities.bundle(instance);
+      const sent = { sequence: view.bundle.sequence, authorities: [] };
+      return { version: versionOf(view), dueAt: view.dueAt, sent, message: () => encode(view) };
     });
   }
 

@@ -8,6 +8,7 @@ import type { Watch } from '../runtime/watch.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
+import type { CrlSet } from './crls.ts';
 import { diskKeyStore } from './disk-keys.ts';
 import { forecast, type Span } from './forecast.ts';
 import type { IssuedJwtSvid } from './issue-jwt.ts';
@@ -24,12 +25,22 @@ import {
   planOrder,
   type Verb,
 } from './orders.ts';
+import { type Revocation, Revocations } from './revocations.ts';
 import { type AuthorityKind, type AuthorityState, publishLeadMs, type RotationPolicy } from './rotation.ts';
 import { RotationLoop } from './rotation-loop.ts';
 import { libraries, type SecondOpinion } from './second-opinion.ts';
 import { type ActiveIssuers, type AuthorityEvent, type Orderer, Succession } from './succession.ts';
 
-export type { ActiveIssuers, AuthorityEvent, AuthorityKind, IssuedJwtSvid, IssuedX509Svid, KeyStore };
+export type {
+  ActiveIssuers,
+  AuthorityEvent,
+  AuthorityKind,
+  CrlSet,
+  IssuedJwtSvid,
+  IssuedX509Svid,
+  KeyStore,
+  Revocation,
+};
 export { type Force, forces, type Need, type Order, type OrderedStep, type Orderer, type Plan, type Span, type Verb };
 
 export interface AuthorityOptions {
@@ -49,6 +60,8 @@ export interface AuthorityOptions {
   readonly longestTtlSeconds?: number | undefined;
   /** Puts a step on record; the step takes effect once this has resolved. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
+  /** What was taken back and has not expired, as the ledger remembers it. */
+  readonly revoked?: Iterable<Revocation> | undefined;
   /** Called with the sequence number that the journal holds, before anything is done with it: to refuse an old copy. */
   readonly opened?: ((sequence: bigint) => void) | undefined;
   readonly keyStore?: KeyStore | undefined;
@@ -77,6 +90,10 @@ export interface Authority {
   readonly active: Watch<ActiveIssuers>;
   /** Ids of those whose signatures may be held on to: published, and not tainted. Whoever holds another's asks anew. */
   readonly standing: Watch<ReadonlySet<string>>;
+  /** Revocation lists: one for each X.509 authority in the bundle. */
+  readonly crls: Watch<CrlSet>;
+  /** What was taken back and has not expired. */
+  readonly revocations: Pick<Revocations, 'has' | 'list' | 'changes'>;
   /** Why rotation does not go on, for the operator; issuing does, to the end of the authority that is active. */
   readonly problem: string | undefined;
   authorities(): readonly AuthoritySummary[];
@@ -87,6 +104,8 @@ export interface Authority {
    * @param signedUntil when the last credential that an authority signed ends
    */
   plan(order: Order, signedUntil: (id: string) => number): Plan;
+  /** Takes back what is on record as taken back; resolves once the lists say so. */
+  revoke(revocation: Revocation): Promise<void>;
   /** Takes one step of a plan. @returns the id of the authority that it was about */
   take(step: OrderedStep, by: Orderer): Promise<string>;
   /** @param publicKey SubjectPublicKeyInfo of the workload's key */
@@ -107,7 +126,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     await loop.close();
     throw loop.fault;
   }
-  return new OpenAuthority(options, succession, loop);
+  return new OpenAuthority(options, parts.revocations, succession, loop);
 }
 
 /** A reader polls at the hint and has seen a new key five times over before it is used (FD-35). */
@@ -116,7 +135,7 @@ const longestHintSeconds = 300;
 
 function partsOf(options: AuthorityOptions) {
   const { directory, keyStore, journalFile, trustDomain, clock, random, record } = options;
-  const { x509KeyType, jwtKeyType, x509SvidTtlSeconds, jwtSvidTtlSeconds } = options;
+  const { x509KeyType, jwtKeyType, x509SvidTtlSeconds, jwtSvidTtlSeconds, revoked } = options;
   const lifeMs = options.caTtlSeconds * 1000;
   const policy: RotationPolicy = {
     lifeMs,
@@ -130,17 +149,20 @@ function partsOf(options: AuthorityOptions) {
     ttlSeconds: { x509: x509SvidTtlSeconds, jwt: jwtSvidTtlSeconds },
     refreshHintSeconds: Math.max(1, Math.floor(publishLeadMs(lifeMs, policy) / hintsPerLead / 1000)),
     secondOpinion: options.secondOpinion ?? libraries,
+    revocations: new Revocations(clock, revoked),
     ...{ policy, trustDomain, clock, random, record },
   };
 }
 
 class OpenAuthority implements Authority {
   readonly #options: AuthorityOptions;
+  readonly revocations: Revocations;
   readonly #succession: Succession;
   readonly #loop: RotationLoop;
 
-  constructor(options: AuthorityOptions, succession: Succession, loop: RotationLoop) {
+  constructor(options: AuthorityOptions, revocations: Revocations, succession: Succession, loop: RotationLoop) {
     this.#options = options;
+    this.revocations = revocations;
     this.#succession = succession;
     this.#loop = loop;
   }
@@ -151,6 +173,10 @@ class OpenAuthority implements Authority {
 
   get active(): Watch<ActiveIssuers> {
     return this.#succession.active;
+  }
+
+  get crls(): Watch<CrlSet> {
+    return this.#succession.crls.all;
   }
 
   get standing(): Watch<ReadonlySet<string>> {
@@ -180,6 +206,11 @@ class OpenAuthority implements Authority {
   plan(order: Order, signedUntil: (id: string) => number): Plan {
     const { authorities, policy } = this.#succession;
     return planOrder(order, { authorities, policy, signedUntil, now: this.#options.clock.now() });
+  }
+
+  revoke(revocation: Revocation): Promise<void> {
+    this.revocations.add(revocation);
+    return this.#loop.between(() => this.#succession.listRevoked());
   }
 
   take({ do: step, kind, id }: OrderedStep, by: Orderer): Promise<string> {

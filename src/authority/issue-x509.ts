@@ -9,6 +9,7 @@ import type { Entry } from '../spiffe/entry.ts';
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
 import { type Certificate, parseCertificate } from '../x509/certificate.ts';
+import { serialText } from '../x509/crl.ts';
 import { type Leaf, LeafTemplate } from '../x509/template.ts';
 import { Sampling } from './sampling.ts';
 import { backdated, endOf } from './validity.ts';
@@ -112,8 +113,6 @@ export function requireOwn({ spiffeId }: Entry, trustDomain: TrustDomain): void 
     throw new TypeError('the entry is not one of a workload in this trust domain');
   }
 }
-
-const serialText = (serial: Buffer): string => serial.toString('hex').replace(/^(?:00)+/, '');
 
 const corresponds = (certificate: Certificate, leaf: Leaf): boolean =>
   certificate.uris.length === 1 &&

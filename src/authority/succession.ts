@@ -8,10 +8,12 @@ import { failpoint } from '../runtime/failpoint.ts';
 import type { Signer } from '../runtime/signer.ts';
 import { Watch } from '../runtime/watch.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
+import { Crls } from './crls.ts';
 import { JwtIssuer } from './issue-jwt.ts';
 import { X509Issuer } from './issue-x509.ts';
 import { type AuthorityRecord, journalMissing } from './journal.ts';
 import { keyName, type PreparationParts, prepareAuthority } from './preparation.ts';
+import type { Revocations } from './revocations.ts';
 import { type AuthorityKind, apply, type Due, isUsable, nextStep, type RotationPolicy, type Step } from './rotation.ts';
 
 /** Who ordered a step that rotation would not have taken by itself. */
@@ -33,6 +35,7 @@ export interface AuthorityEvent extends Partial<Orderer> {
 }
 
 export interface SuccessionParts extends PreparationParts {
+  readonly revocations: Revocations;
   readonly ttlSeconds: Readonly<Record<AuthorityKind, number>>;
   readonly refreshHintSeconds: number;
   /** Resolves once the event is on the disk. */
@@ -50,6 +53,8 @@ export class Succession {
   readonly active = new Watch<ActiveIssuers>({ x509: undefined, jwt: undefined });
   /** Ids of those whose signatures may be held on to: published, and not tainted. */
   readonly standing: Watch<ReadonlySet<string>>;
+  /** Who was taken back; one list for each X.509 authority in the bundle. */
+  readonly crls: Crls;
   readonly #parts: SuccessionParts;
   /** Keys of what is prepared or active. An old one signs no more. */
   readonly #signers = new Map<string, Signer>();
@@ -58,6 +63,7 @@ export class Succession {
     this.#parts = parts;
     this.bundle = new Watch(bundleOf(parts));
     this.standing = new Watch(standingOf(parts));
+    this.crls = new Crls(parts.clock, parts.revocations);
   }
 
   /** @throws IdentityError 'data-loss' when a key is not the one that was published */
@@ -66,6 +72,7 @@ export class Succession {
     const succession = new Succession(parts);
     for (const record of succession.authorities) if (isHeld(record)) await succession.#loadKey(record);
     for (const record of succession.authorities) if (record.state === 'active') succession.#setIssuer(record);
+    await succession.listRevoked();
     return succession;
   }
 
@@ -99,6 +106,15 @@ export class Succession {
     );
   }
 
+  /** Signs the revocation lists that are not up to date. */
+  listRevoked(): Promise<void> {
+    const { keyStore } = this.#parts;
+    return this.crls.update(
+      this.authorities,
+      async (record) => this.#signers.get(record.id) ?? keyStore.load(keyName(record), record.publicKey),
+    );
+  }
+
   /** Deletes the keys of authorities that are gone. */
   async clean(): Promise<void> {
     const { journal, keyStore } = this.#parts;
@@ -122,7 +138,7 @@ export class Succession {
     });
     failpoint('authority.prepared-journaled');
     this.#signers.set(record.id, signer);
-    this.#publish();
+    await this.#publish();
     failpoint('authority.published');
   }
 
@@ -181,7 +197,7 @@ export class Succession {
     });
     failpoint('authority.removed-journaled');
     this.#signers.delete(id);
-    this.#publish();
+    await this.#publish();
     failpoint('authority.removed-published');
     await this.clean();
   }
@@ -205,8 +221,9 @@ export class Succession {
   }
 
   /** Who stands is told first: whoever hears of the bundle then signs with the right one. */
-  #publish(): void {
+  async #publish(): Promise<void> {
     this.standing.set(standingOf(this.#parts));
+    await this.listRevoked();
     this.bundle.set(bundleOf(this.#parts));
   }
 

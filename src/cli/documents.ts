@@ -7,6 +7,7 @@ import type {
   GetStatusResponse,
   LedgerRecord,
   Person,
+  RevokedCredential,
 } from '../gen/mayfly/admin/v1/admin.ts';
 import type * as shapes from './shapes.ts';
 import type { DocumentOf } from './shapes.ts';
@@ -17,6 +18,7 @@ export type ExplanationDocument = DocumentOf<typeof shapes.explanation>;
 export type AuthorityDocument = DocumentOf<typeof shapes.authorities>['authorities'][number];
 export type TimelineDocument = DocumentOf<typeof shapes.timeline>;
 export type OrderDocument = DocumentOf<typeof shapes.order>;
+export type RevocationDocument = DocumentOf<typeof shapes.revocation>;
 export type RecordDocument = DocumentOf<typeof shapes.records>['records'][number];
 export type StatusDocument = DocumentOf<typeof shapes.status>;
 
@@ -90,6 +92,14 @@ export const orderDocument = (outcome: AuthorityOutcome, dryRun: boolean): Order
     streams: outcome.use?.streams ?? 0,
     until: timeOrNull(outcome.use?.until),
   },
+});
+
+export const revocationDocument = (revoked: RevokedCredential): RevocationDocument => ({
+  ...revoked,
+  serial: textOrNull(revoked.serial),
+  jti: textOrNull(revoked.jti),
+  revokedAt: time(revoked.revokedAt),
+  expiresAt: time(revoked.expiresAt),
 });
 
 export const recordDocument = ({ seq, at, kind, json }: LedgerRecord): RecordDocument => ({

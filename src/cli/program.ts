@@ -18,6 +18,7 @@ const rooms: Readonly<Record<string, Room>> = {
   explain: { summary: 'why a process gets an identity, or does not', load: () => import('./explain.ts') },
   ledger: { summary: 'what was granted, used and ended, and the proof of it', load: () => import('./ledger.ts') },
   authority: { summary: 'the authorities that sign', load: () => import('./authority.ts') },
+  credential: { summary: 'credentials that were issued, to take one back', load: () => import('./credential.ts') },
   config: { summary: 'settings and their defaults', load: () => import('./config.ts') },
   status: { summary: 'what runs here, and how much of it', load: () => import('./status.ts') },
   version: { summary: 'which mayfly this is', load: () => import('./version.ts') },

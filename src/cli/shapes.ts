@@ -176,5 +176,16 @@ export const configuration = shape({
   executableHashLimit: 'number',
   ledgerSegmentBytes: 'number',
 });
+export const revocation = shape({
+  serial: 'string | null',
+  jti: 'string | null',
+  spiffeId: 'string',
+  owner: 'string',
+  authority: 'string',
+  reason: 'string',
+  revokedAt: 'time',
+  expiresAt: 'time',
+});
+export const revocations = shape({ revocations: [revocation] });
 export const nothing = shape({});
 export const failure = shape({ error: { code: 'string', message: 'string', advice: 'string' } });

@@ -4,6 +4,7 @@
  * number or its jti (SE-24, R-AUD-1).
  */
 import type { ErrorCode } from '../errors.ts';
+import type { CrlReason } from '../x509/crl.ts';
 
 /** The kernel's facts about a process. `startTime` (clock ticks after boot) tells two holders of one pid apart. */
 export interface ProcessFacts {
@@ -109,6 +110,7 @@ export type LedgerEvent =
       readonly authority: string;
     } & Subject &
       Grounds)
+  | CredentialRevoked
   | { readonly kind: 'instance.ended'; readonly instance: string; readonly pid: number; readonly reason: string }
   | ({ readonly kind: 'entry.created'; readonly after: object } & EntryChange)
   | ({ readonly kind: 'entry.updated'; readonly before: object; readonly after: object } & EntryChange)
@@ -127,6 +129,25 @@ export type LedgerEvent =
       readonly about?: string;
     } & Actor)
   | LedgerOwnEvent;
+
+/** What a credential that was issued is known by, and whose it is. */
+export interface CredentialFacts {
+  readonly spiffeId: string;
+  readonly entry: string;
+  readonly owner: string;
+  readonly authority: string;
+  readonly serial?: string | undefined;
+  readonly jti?: string | undefined;
+  readonly expiresAt: number;
+}
+
+/** Taken back before its end. Until it has ended, this record is the memory of that. */
+export type CredentialRevoked = {
+  readonly kind: 'credential.revoked';
+  readonly revokedAt: number;
+  readonly reason: CrlReason;
+} & CredentialFacts &
+  Actor;
 
 export type AuthorityVerb = 'prepared' | 'activated' | 'retired' | 'tainted' | 'revoked' | 'removed';
 export type Outcome = 'ok' | 'internal' | ErrorCode;

@@ -25,7 +25,15 @@ import { segmentAt } from './segment.ts';
 import { Tail } from './tail.ts';
 import { Writer } from './writer.ts';
 
-export type { Actor, LedgerEvent, LedgerKind, Outcome, RegistryStep } from './event.ts';
+export type {
+  Actor,
+  CredentialFacts,
+  CredentialRevoked,
+  LedgerEvent,
+  LedgerKind,
+  Outcome,
+  RegistryStep,
+} from './event.ts';
 export type { LedgerFilter, StoredRecord } from './query.ts';
 export { RefusalCounter, type RefusalLimits } from './refusals.ts';
 export { type VerifyReport, verifyLedger } from './verify.ts';

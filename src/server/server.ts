@@ -14,12 +14,14 @@ import { descriptorOf, listenUnix } from '../runtime/unix-socket.ts';
 import { recorded } from './admin.ts';
 import { authorityMethods } from './authority.ts';
 import { orderMethods, type Streams } from './authority-orders.ts';
+import { credentialMethods } from './credentials.ts';
 import { entries } from './entries.ts';
 import { explain } from './explain.ts';
 import { ledgerMethods } from './ledger.ts';
 import { people } from './people.ts';
 import type { Recorder } from './recorder.ts';
 
+export { revokedOnRecord } from './credentials.ts';
 export { type StatusEndpoint, startStatusEndpoint } from './http.ts';
 export { Recorder } from './recorder.ts';
 
@@ -64,6 +66,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     ...people(registry),
     ...entries(registry),
     ...authorityMethods(authority, clock),
+    ...credentialMethods({ authority, ledger, clock }),
     ...orderMethods({ authority, ledger, clock, streams: parts.streams }),
     ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),

@@ -16,6 +16,7 @@ export interface JwtSvid {
 }
 
 export type JwtSvidReason =
+  | 'revoked'
   | 'token-too-large'
   | 'token-form'
   | 'token-encoding'

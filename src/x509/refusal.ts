@@ -9,7 +9,8 @@ export type CertificateReason =
   | 'certificate-name'
   | 'certificate-validity'
   | 'certificate-key'
-  | 'certificate-extension';
+  | 'certificate-extension'
+  | 'crl-form';
 
 /** Which rule refused a path. */
 export type PathReason =
