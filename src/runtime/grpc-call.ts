@@ -4,6 +4,7 @@ import { grpcStatus, IdentityError } from '../errors.ts';
 import { systemClock } from './clock.ts';
 import { encodeStatusMessage, FrameReader, frame, parseTimeout } from './grpc-frames.ts';
 import type { Call, Method } from './grpc-server.ts';
+import type { Member } from './roster.ts';
 import { Wake } from './watch.ts';
 
 export interface GrpcCallParts<Peer> {
@@ -19,7 +20,8 @@ export interface GrpcCallParts<Peer> {
 
 const INTERNAL = 13;
 
-export class GrpcCall<Peer> implements Call<Peer> {
+export class GrpcCall<Peer> implements Call<Peer>, Member {
+  place = 0;
   readonly peer: Peer;
   readonly metadata: Call<Peer>['metadata'];
   readonly #parts: GrpcCallParts<Peer>;

@@ -7,6 +7,8 @@ import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { IdentityError } from '../errors.ts';
 import { GrpcCall } from './grpc-call.ts';
+import { type Member, Roster } from './roster.ts';
+import { flatten } from './stream-table.ts';
 
 /** What ts-proto generates for a method, as far as a server needs it. */
 export interface MethodDefinition<Request, Response> {
@@ -74,11 +76,15 @@ const headerListPairs = 64;
 /** Megabytes that one connection may hold in nghttp2 and its queues; Node's default is 10. */
 const sessionMegabytes = 4;
 
+interface Served extends Member {
+  readonly session: http2.Http2Session;
+}
+
 export class GrpcServer<Peer> {
   readonly #options: GrpcServerOptions<Peer>;
   readonly #methods = new Map<string, Method<Peer>>();
-  readonly #sessions = new Set<http2.Http2Session>();
-  readonly #calls = new Set<GrpcCall<Peer>>();
+  readonly #sessions = new Roster<Served>();
+  readonly #calls = new Roster<GrpcCall<Peer>>();
   #stopping = false;
 
   constructor(options: GrpcServerOptions<Peer>) {
@@ -111,9 +117,11 @@ export class GrpcServer<Peer> {
         enablePush: false,
       },
     });
-    this.#sessions.add(session);
+    flatten(session);
+    const served: Served = { session, place: 0 };
+    this.#sessions.add(served);
     session.on('stream', (stream, headers, _flags, raw) => this.#begin(stream, headers, raw, peer));
-    session.on('close', () => this.#sessions.delete(session));
+    session.on('close', () => this.#sessions.delete(served));
     // A protocol error of one caller is that caller's affair: its session ends, nothing else does.
     session.on('error', () => session.destroy());
     session.on('goaway', () => session.close());
@@ -122,10 +130,11 @@ export class GrpcServer<Peer> {
   /** Ends every open call with Unavailable, then every connection; those that linger are cut after `graceMs`. */
   async stop(graceMs: number, wait: (ms: number) => Promise<void>): Promise<void> {
     this.#stopping = true;
-    for (const call of [...this.#calls]) call.abort(stopping());
-    const closed = [...this.#sessions].map((session) => new Promise<void>((resolve) => session.close(() => resolve())));
+    for (const call of this.#calls.all()) call.abort(stopping());
+    const sessions = this.#sessions.all().map(({ session }) => session);
+    const closed = sessions.map((session) => new Promise<void>((resolve) => session.close(() => resolve())));
     await Promise.race([Promise.all(closed), wait(graceMs)]);
-    for (const session of this.#sessions) session.destroy();
+    for (const { session } of this.#sessions.all()) session.destroy();
   }
 
   #begin(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[], peer: Peer): void {
