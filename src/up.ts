@@ -14,6 +14,7 @@ import { enableFailpoints, failpoint } from './runtime/failpoint.ts';
 import { protectMemory } from './runtime/kernel.ts';
 import { createLog, type Log } from './runtime/log.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
+import { refuseObservers } from './runtime/observers.ts';
 import { systemRandom as random } from './runtime/random.ts';
 import { SeenMark } from './runtime/seen-mark.ts';
 import { endRequested, stayAlive } from './runtime/signals.ts';
@@ -45,6 +46,7 @@ interface Rooms {
 export async function up(config: Config): Promise<void> {
   const trustDomain = requireTrustDomain(config);
   const failpoints = enableFailpoints(environment.failpoints()) || undefined;
+  refuseObservers(environment.nodeOptions());
   const requested = endRequested();
   using _alive = stayAlive();
   protectMemory();

@@ -1,6 +1,9 @@
+import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { agentScene, type SceneOptions } from '../../test/fakes/agent-scene.ts';
 import { IdentityError } from '../errors.ts';
+import type { LedgerEvent } from '../ledger/ledger.ts';
+import { systemClock } from '../runtime/clock.ts';
 import type { WorkloadApiClient } from '../sdk/client.ts';
 
 const web = { spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:0'], owner: 'ada', audiences: ['a'] };
@@ -131,5 +134,37 @@ describe('a credential', () => {
     await expect(token()).rejects.toMatchObject({ code: 'permission-denied' });
     await scene.registry.setPersonEnabled('ada', true);
     expect(await token()).toBe(second);
+  });
+});
+
+describe('an issuer that was stopped between the signature and the answer', () => {
+  /** The clock goes on by that much once a record of that kind is on the disk, the first time. */
+  function stopped(after: LedgerEvent['kind'], forMs: number) {
+    let ahead = 0;
+    const clock = { now: () => systemClock.now() + ahead, after: systemClock.after };
+    const recorded = async ({ kind }: LedgerEvent): Promise<void> => {
+      if (kind === after) ahead = forMs;
+    };
+    return { clock, recorded };
+  }
+
+  it('I4 answers with an X.509-SVID that is valid when it leaves, not with the one that ended meanwhile', async () => {
+    const { clock, recorded } = stopped('x509-svid.issued', 700_000);
+    await using scene = await agentScene({ clock, recorded });
+    await scene.registry.createEntries([web]);
+    using client = scene.client();
+    const { svids } = await client.fetchX509Context();
+    const leaf = new X509Certificate(svids[0]?.certificates[0] ?? '');
+    expect(Date.parse(leaf.validTo)).toBeGreaterThan(clock.now());
+    expect((await scene.records()).filter(({ kind }) => kind === 'x509-svid.issued')).toHaveLength(2);
+  });
+
+  it('I4 answers with a token that is valid when it leaves', async () => {
+    const { clock, recorded } = stopped('jwt-svid.issued', 700_000);
+    await using scene = await agentScene({ clock, recorded });
+    await scene.registry.createEntries([web]);
+    using client = scene.client();
+    const [svid] = await client.fetchJwtSvids({ audience: 'a' });
+    expect(svid?.expiresAt).toBeGreaterThan(clock.now());
   });
 });

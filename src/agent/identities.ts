@@ -102,30 +102,33 @@ export class Identities {
       this.#stable(async () => {
         const svids = await this.#issuance.x509(instance, uniqueHints(await this.#entitled(instance)));
         const dueAt = Math.min(...svids.map(({ renewAt, entry }) => Math.min(renewAt, endOf(entry))));
+        const endsAt = Math.min(...svids.map(({ notAfter }) => notAfter));
         const { bundle, crls } = this.#parts.authority;
-        return { svids, bundle: bundle.value, crls: crls.value, dueAt };
+        return { svids, bundle: bundle.value, crls: crls.value, dueAt, endsAt };
       }),
     );
   }
 
   /** One JWT-SVID for each identity owed that may have all of `audience`; `only` narrows to one identity. */
-  jwt(instance: Instance, audience: readonly string[], only: SpiffeId | undefined): Promise<JwtView[]> {
-    return this.#stable(async () => {
+  async jwt(instance: Instance, audience: readonly string[], only: SpiffeId | undefined): Promise<JwtView[]> {
+    const { views } = await this.#stable(async () => {
       const owed = uniqueHints(await this.#entitled(instance));
       const asked = owed.filter((entry) => only === undefined || entry.spiffeId === only);
       const allowed = asked.filter((entry) => audience.every((value) => audienceAllowed(entry, value)));
       if (allowed.length === 0) throw this.#refused(instance, asked.length === 0 ? 'no-entry' : 'audience-not-allowed');
-      const tokens = allowed.map((entry) => this.#issuance.jwt(instance, entry, audience));
-      return (await Promise.all(tokens)).map((token, at) => ({ entry: allowed[at] as Entry, token }));
+      const views = await Promise.all(allowed.map((entry) => this.#issuance.jwt(instance, entry, audience)));
+      return { views, endsAt: Math.min(...views.map(({ expiresAt }) => expiresAt)) };
     });
+    return views;
   }
 
   /** The bundle, for a process that is owed at least one identity. */
   bundle(instance: Instance): Promise<BundleView> {
     return this.#stable(async () => {
       const entries = await this.#entitled(instance);
+      const dueAt = Math.min(...entries.map(endOf));
       const { bundle, crls } = this.#parts.authority;
-      return { bundle: bundle.value, crls: crls.value, dueAt: Math.min(...entries.map(endOf)) };
+      return { bundle: bundle.value, crls: crls.value, dueAt, endsAt: dueAt };
     });
   }
 
@@ -180,12 +183,12 @@ export class Identities {
     next();
   }
 
-  /** Computes until nothing changed under the computation. */
-  async #stable<T>(compute: () => Promise<T>): Promise<T> {
+  /** Computes until nothing changed under the computation, and nothing in it has ended: it may have been stopped midway. */
+  async #stable<T extends { readonly endsAt: number }>(compute: () => Promise<T>): Promise<T> {
     for (;;) {
       const version = this.#version;
       const result = await compute();
-      if (version === this.#version) return result;
+      if (version === this.#version && this.#parts.clock.now() < result.endsAt) return result;
     }
   }
 

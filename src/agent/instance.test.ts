@@ -36,7 +36,8 @@ describe('the key under which a token is kept', () => {
 describe('a token that is kept', () => {
   const instance = new Instance('instance', {} as PeerProcess);
   const entry = entryOf('e');
-  const held = { entry, token: 't', jti: 'j', authority: 'a', issuedAt: 1_000_000, reuseUntil: 1_150_000 };
+  const times = { issuedAt: 1_000_000, expiresAt: 1_300_000, reuseUntil: 1_150_000 };
+  const held = { entry, token: 't', jti: 'j', authority: 'a', ...times };
   instance.keepToken('k', held);
   const standing = new Set(['a']);
 

@@ -26,6 +26,7 @@ export interface HeldJwtSvid {
   /** Who signed it. */
   readonly authority: string;
   readonly issuedAt: number;
+  readonly expiresAt: number;
   /** Served again until then: half its life. */
   readonly reuseUntil: number;
 }

@@ -6,7 +6,7 @@ import { failpoint } from '../runtime/failpoint.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Entry } from '../spiffe/entry.ts';
-import { type HeldX509Svid, type Instance, subjectOf, tokenKey } from './instance.ts';
+import { type HeldJwtSvid, type HeldX509Svid, type Instance, subjectOf, tokenKey } from './instance.ts';
 import { Spares } from './spares.ts';
 
 export interface IssuanceParts {
@@ -47,11 +47,11 @@ export class Issuance {
   }
 
   /** A JWT-SVID for that audience: the one this very process was given before, until half of its life, else a new one. */
-  async jwt(instance: Instance, entry: Entry, audience: readonly string[]): Promise<string> {
+  async jwt(instance: Instance, entry: Entry, audience: readonly string[]): Promise<HeldJwtSvid> {
     const { authority, ledger, metrics, clock } = this.#parts;
     const key = tokenKey(entry, audience);
     const known = instance.token(key, entry, clock.now(), authority.standing.value);
-    if (known !== undefined && !authority.revocations.has({ jti: known.jti })) return known.token;
+    if (known !== undefined && !authority.revocations.has({ jti: known.jti })) return known;
     const { token, jti, issuedAt, expiresAt, authorityId } = await authority.issueJwtSvid(entry, audience);
     failpoint('agent.jwt-signed');
     await ledger.append({
@@ -66,9 +66,10 @@ export class Issuance {
     failpoint('agent.jwt-recorded');
     metrics.issued.inc({ type: 'jwt' });
     const reuseUntil = issuedAt + (expiresAt - issuedAt) / 2;
-    instance.keepToken(key, { entry, token, jti, authority: authorityId, issuedAt, reuseUntil });
+    const held = { entry, token, jti, authority: authorityId, issuedAt, expiresAt, reuseUntil };
+    instance.keepToken(key, held);
     failpoint('agent.jwt-held');
-    return token;
+    return held;
   }
 
   /** A renewal that fails keeps what is still valid; a first issue that fails is the caller's error. */

@@ -34,21 +34,30 @@ export class Recorder {
   /** Runs one admin call, and puts it on record before it is answered. */
   async call<T>(method: string, call: Call<Peer>, work: () => Promise<T> | T): Promise<T> {
     const event = { kind: 'admin.call', method, ...actorOf(call.peer) } as const;
-    try {
-      failpoint('admin.called');
-      const result = await work();
-      failpoint('admin.worked');
-      await this.#ledger.append({ ...event, outcome: 'ok' });
-      failpoint('admin.recorded');
-      return result;
-    } catch (error) {
+    const refused = async (error: unknown): Promise<never> => {
       const outcome: Outcome = error instanceof IdentityError ? error.code : 'internal';
       await this.#ledger
         .append({ ...event, outcome })
         .catch((cause) => this.#log.error({ err: cause }, 'a refused admin call could not be recorded'));
       throw error;
-    }
+    };
+    failpoint('admin.called');
+    const result = await (async () => work())().catch(refused);
+    failpoint('admin.worked');
+    await this.#ledger.append({ ...event, outcome: 'ok' }).catch(doneUnrecorded);
+    failpoint('admin.recorded');
+    return result;
   }
+}
+
+/** Whoever gave the order must not take it for refused, and repeat it. */
+function doneUnrecorded(cause: unknown): never {
+  if (!(cause instanceof IdentityError)) throw cause;
+  const message = `it was done, and cannot be answered because that cannot be recorded: ${cause.message}`;
+  throw new IdentityError(cause.code, message, {
+    cause,
+    ...(cause.reason === undefined ? {} : { reason: cause.reason }),
+  });
 }
 
 export const actorOf = ({ process, credentials }: Peer): Actor => ({

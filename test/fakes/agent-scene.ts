@@ -7,7 +7,7 @@ import type { WorkloadAttestor } from '../../src/attest/attest.ts';
 import { openAuthority } from '../../src/authority/authority.ts';
 import { type Ledger, type LedgerEvent, openLedger, RefusalCounter } from '../../src/ledger/ledger.ts';
 import { openRegistry, type Registry } from '../../src/registry/registry.ts';
-import { systemClock as clock } from '../../src/runtime/clock.ts';
+import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import { createMetrics } from '../../src/runtime/metrics.ts';
 import { systemRandom as random } from '../../src/runtime/random.ts';
@@ -34,6 +34,7 @@ export interface AgentScene extends AsyncDisposable {
 export interface SceneOptions {
   /** What is waited for before the scene's attestor answers. */
   readonly attest?: () => Promise<void>;
+  readonly clock?: Clock;
   /** Before a record of the agent's is written; what it throws, the disk has said. */
   readonly recording?: (event: LedgerEvent) => Promise<void>;
   /** When it is on disk, and nobody knows yet. */
@@ -41,6 +42,7 @@ export interface SceneOptions {
 }
 
 export async function agentScene(options: SceneOptions = {}): Promise<AgentScene> {
+  const { clock = systemClock } = options;
   const home = mkdtempSync('/run/mayfly-agent-');
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(home, { recursive: true }));

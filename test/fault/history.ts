@@ -43,7 +43,20 @@ export type HistoryEvent =
   | { readonly t: 'refused'; readonly op: number; readonly code: number; readonly text: string }
   /** What the issuer says it holds. */
   | { readonly t: 'state'; readonly entries: readonly EntryState[]; readonly people: readonly PersonState[] }
-  | { readonly t: 'bundle'; readonly spiffe: string };
+  | { readonly t: 'bundle'; readonly spiffe: string }
+  /** What whoever watches was told, so long after `why`. */
+  | {
+      readonly t: 'health';
+      readonly why: string;
+      readonly expected: boolean;
+      readonly ready: boolean;
+      readonly afterMs: number;
+      readonly problems: readonly string[];
+    }
+  /** What it holds, first once it serves and again when all is over. */
+  | { readonly t: 'resources'; readonly descriptors: number; readonly threads: number; readonly residentMib: number }
+  /** How long the issuer and its workloads, all in all, could have run while others did. */
+  | { readonly t: 'waited'; readonly ms: number };
 
 export type Dated<E> = E extends unknown ? E & { readonly at: number } : never;
 

@@ -18,6 +18,8 @@ export interface IssuerOptions {
   readonly flags: readonly string[];
   /** Where it logs to. */
   readonly log: string;
+  /** Where it runs, and leaves what a program leaves behind. */
+  readonly cwd?: string;
   readonly traps?: readonly Trap[];
   readonly env?: Readonly<Record<string, string>>;
   /** Program and arguments to put before the launcher, which must become it. */
@@ -42,9 +44,10 @@ export class Issuer {
   /** How long it took until it served; nothing where it ended before. */
   readonly ready: Promise<number | undefined>;
 
-  constructor({ flags, log, traps = [], env = {}, prefix = [] }: IssuerOptions) {
+  constructor({ flags, log, cwd, traps = [], env = {}, prefix = [] }: IssuerOptions) {
     const [program = launcher, ...args] = [...prefix, launcher, 'up', ...flags];
     this.#process = spawn(program, args, {
+      cwd,
       stdio: ['ignore', 'pipe', openSync(log, 'a', 0o600), 'pipe'],
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env, MAYFLY_FAILPOINTS: '3' },
     });
@@ -71,13 +74,8 @@ export class Issuer {
     return this.#process.pid ?? 0;
   }
 
-  /** How long its main thread could have run and others did (proc(5), schedstat). */
   get waitedMs(): number {
-    try {
-      return Number(readFileSync(`/proc/${this.pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6;
-    } catch {
-      return 0;
-    }
+    return waitedMs(this.pid) ?? 0;
   }
 
   get ended(): boolean {
@@ -140,6 +138,15 @@ export class Issuer {
       else this.#answers.shift()?.(line);
     }
     this.#wake?.();
+  }
+}
+
+/** How long a process's main thread could have run and others did (proc(5), schedstat). */
+export function waitedMs(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6;
+  } catch {
+    return undefined;
   }
 }
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Report } from './check/report.ts';
 import type { HistoryEvent } from './history.ts';
+import type { Invariant } from './matrix.ts';
 import { Broken, Scene, type SceneOptions } from './scene.ts';
 import { Tally } from './tally.ts';
 
@@ -46,7 +47,7 @@ export async function runLane(options: LaneOptions): Promise<Tally> {
     await settle(scene);
     await judge(scene, tally);
   } catch (error) {
-    const invariant = error instanceof Broken ? 'I14' : 'the test itself';
+    const invariant = error instanceof Broken ? error.invariant : 'the test itself';
     tally.break({
       invariant,
       what: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -64,6 +65,7 @@ async function settle(scene: Scene): Promise<void> {
   if (scene.alive) await scene.issuer.disarm();
   else if (!(await scene.start())) throw new Broken('it did not start although nothing was done to it');
   await scene.operator.look();
+  scene.watcher.writeResources(scene.issuer.pid);
   await scene.stop();
 }
 
@@ -72,8 +74,9 @@ async function judge(scene: Scene, tally: Tally): Promise<void> {
     maxBuffer: 64 * 1024 * 1024,
     timeout: 120_000,
   });
-  const { counts, broken } = JSON.parse(stdout) as Report;
+  const { counts, checked, broken } = JSON.parse(stdout) as Report;
   for (const [what, count] of Object.entries(counts)) tally.count(what, count);
+  for (const [invariant, count] of Object.entries(checked)) tally.check(invariant as Invariant, count);
   for (const { invariant, what } of broken) tally.break({ invariant, what, directory: scene.directory });
 }
 

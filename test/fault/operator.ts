@@ -96,7 +96,7 @@ export class Operator {
       if (!this.#people.has(person)) await this.order({ do: 'add-person', person });
     for (const uid of this.#around.uids) {
       if (!this.entries.some((entry) => entry.owner === 'ada' && isOf(entry, uid)))
-        await this.order(this.#create(uid, 'ada'));
+        await this.order(this.newEntry(uid, 'ada'));
     }
   }
 
@@ -135,10 +135,10 @@ export class Operator {
       return { do: 'update-entry', id: changed.id, description: '', hint: `hint-${chance.below(1_000_000)}` };
     }
     if (!this.#people.get('grace')) return { do: 'set-person', person: 'grace', enabled: true };
-    return this.#create(uid ?? 0, 'grace');
+    return this.newEntry(uid ?? 0, 'grace');
   }
 
-  #create(uid: number, owner: string): Order {
+  newEntry(uid: number, owner: string): Order {
     const { chance, now } = this.#around;
     const entry = {
       spiffeId: `spiffe://example.org/u${uid}/${chance.name()}`,

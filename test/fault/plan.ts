@@ -6,10 +6,16 @@ import { damage } from './kinds/damage.ts';
 import { errors } from './kinds/errors.ts';
 import { fillDisk } from './kinds/full.ts';
 import { kill, killFirst } from './kinds/kill.ts';
+import { nest } from './kinds/nesting.ts';
+import { putBack } from './kinds/restored.ts';
+import { badSettings } from './kinds/settings.ts';
 import { signals } from './kinds/signals.ts';
+import { meddle } from './kinds/socket.ts';
+import { spy } from './kinds/spying.ts';
 import { stalls } from './kinds/stalls.ts';
 import { withoutDescriptors, withoutMemory } from './kinds/starve.ts';
 import { failSyscalls } from './kinds/syscalls.ts';
+import { withdraw } from './kinds/withdraw.ts';
 import type { LaneOptions } from './lane.ts';
 import { filePoints, freshPoints, rotationPoints, startPoints } from './points.ts';
 
@@ -24,22 +30,34 @@ export function lanes({ full, seed }: { readonly full: boolean; readonly seed: n
   const chance = new Chance(seed);
   const times = full ? 10 : 1;
   const kinds: readonly Kind[] = [
-    { kind: 'kill', issuers: 3 * times, seconds: 120, work: kill({ rounds: 2 }) },
+    { kind: 'kill', issuers: 3 * times, seconds: 70, work: kill({ rounds: 1, row: 1 }) },
     ...firstStarts.map((at) => {
-      return { kind: 'kill at the first start', issuers: times, seconds: 4, work: killFirst(at), deserted: true };
+      return { kind: 'kill at the first start', issuers: times, seconds: 3, work: killFirst(at), deserted: true };
     }),
-    { kind: 'power cut', issuers: 3 * times, seconds: 90, work: kill({ rounds: 1, died: cutPower }), disk: lossyDisk },
-    { kind: 'error', issuers: 2 * times, seconds: 50, work: errors(1_500) },
-    { kind: 'stall', issuers: times, seconds: 100, work: stalls(300) },
-    { kind: 'disk full', issuers: times, seconds: 30, work: fillDisk(200), disk: tmpfs },
-    { kind: 'damage', issuers: 2 * times, seconds: 100, work: damage(120), deserted: true, lives: longLives },
-    { kind: 'system call', issuers: times, seconds: 120, work: failSyscalls(90) },
-    { kind: 'signal', issuers: times, seconds: 60, work: signals(50) },
+    {
+      kind: 'power cut',
+      issuers: 3 * times,
+      seconds: 70,
+      work: kill({ rounds: 1, row: 3, died: cutPower }),
+      disk: lossyDisk,
+    },
+    { kind: 'error', issuers: 3 * times, seconds: 110, work: errors(1_700) },
+    { kind: 'stall', issuers: times, seconds: 80, work: stalls(250) },
+    { kind: 'disk full', issuers: times, seconds: 40, work: fillDisk(200), disk: tmpfs },
+    { kind: 'damage', issuers: 2 * times, seconds: 80, work: damage(120), deserted: true, lives: longLives },
+    { kind: 'old copy', issuers: times, seconds: 50, work: putBack(8), deserted: true },
+    { kind: 'system call', issuers: times, seconds: 90, work: failSyscalls(70) },
+    { kind: 'signal', issuers: times, seconds: 50, work: signals(50) },
+    { kind: 'withdrawal', issuers: times, seconds: 25, work: withdraw(150) },
+    { kind: 'nesting', issuers: times, seconds: 15, work: nest(4) },
     { kind: 'descriptors', issuers: times, seconds: 15, work: withoutDescriptors(30) },
     { kind: 'memory', issuers: times, seconds: 30, work: withoutMemory(6) },
+    { kind: 'settings', issuers: times, seconds: 30, work: badSettings(2), deserted: true },
+    { kind: 'spying', issuers: times, seconds: 40, work: spy(1) },
     { kind: 'clock', issuers: times, seconds: 60, work: jumpClock(60), idle: true },
     { kind: 'sleep', issuers: times, seconds: 30, work: sleepAndWake(40), idle: true },
     { kind: 'sleep', issuers: times, seconds: 30, work: sleepAndWake(20), lives: longLives, idle: true },
+    { kind: 'socket', issuers: times, seconds: 120, work: meddle(60), idle: true },
     { kind: 'stop and go', issuers: 2 * times, seconds: 45, work: stopAndGo(3), idle: true },
   ];
   return kinds.flatMap(({ issuers, ...kind }, index) =>

@@ -1,13 +1,18 @@
 /** One issuer's world: its data, its workloads, its operator and everything that was written down about it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Chance } from './chance.ts';
 import { type Disk, plainDisk } from './disk.ts';
 import { History } from './history.ts';
 import { type Ending, Issuer, type Trap } from './issuer.ts';
+import { Latest } from './latest.ts';
+import type { Invariant } from './matrix.ts';
 import { Operator } from './operator.ts';
+import { addressOf, fakeClock, type Lives, settingsOf, shortLives } from './surroundings.ts';
+import { Watcher } from './watcher.ts';
+import { within } from './within.ts';
 
 export interface SceneOptions {
   readonly directory: string;
@@ -35,28 +40,29 @@ export interface StartOptions {
 /** Something that must not happen has happened. */
 export class Broken extends Error {
   override readonly name = 'Broken';
+  readonly invariant: Invariant;
+
+  constructor(what: string, invariant: Invariant = 'I14') {
+    super(what);
+    this.invariant = invariant;
+  }
 }
 
-const faketime = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketime.so.1`;
 const startMs = 20_000;
 const workloadProgram = fileURLToPath(new URL('workload.ts', import.meta.url));
-export interface Lives {
-  readonly ca: number;
-  readonly x509: number;
-  readonly jwt: number;
-}
-
-/** Short, so that everything happens often. */
-const shortLives: Lives = { ca: 10, x509: 10, jwt: 6 };
 
 export class Scene {
   readonly directory: string;
   readonly chance: Chance;
   readonly history: History;
   readonly operator: Operator;
+  readonly watcher: Watcher;
+  /** Of health and metrics. */
+  readonly address: string;
   readonly #options: SceneOptions;
   readonly #disk: Disk;
   readonly #workloads: ChildProcess[] = [];
+  readonly #latest = new Map<number, Latest>();
   #issuer: Issuer | undefined;
   #aheadMs = 0;
 
@@ -73,13 +79,15 @@ export class Scene {
       archive: join(disk.path, 'archive'),
       now: () => Date.now() + this.#aheadMs,
     });
+    this.address = addressOf(options.uids[0] ?? 0);
+    this.watcher = new Watcher(this.history, this.address, () => this.#pids());
   }
 
   static async open(options: SceneOptions): Promise<Scene> {
     const { directory, disk = plainDisk } = options;
     mkdirSync(directory, { mode: 0o755 });
     mkdirSync(join(directory, 'run'), { mode: 0o755 });
-    for (const name of ['admin', 'captures']) mkdirSync(join(directory, name), { mode: 0o700 });
+    for (const name of ['admin', 'captures', 'cwd']) mkdirSync(join(directory, name), { mode: 0o700 });
     writeFileSync(join(directory, 'settings.yaml'), settingsOf(options.lives ?? shortLives));
     const scene = new Scene(options, await disk(join(directory, 'disk')));
     if (!options.deserted) for (const uid of options.uids) scene.#workloads.push(scene.startWorkload(uid));
@@ -94,6 +102,10 @@ export class Scene {
   }
   get data(): string {
     return join(this.#disk.path, 'data');
+  }
+  /** How far the data directory had come, as mayfly keeps it elsewhere. Without it, an old copy is a matter of course. */
+  forgetHowFarItWas(): void {
+    rmSync(`${this.adminSocket}.seen`, { force: true });
   }
   get log(): string {
     return join(this.directory, 'log.ndjson');
@@ -139,7 +151,8 @@ export class Scene {
     this.#aheadMs = aheadMs;
     this.history.write({ t: 'start', aheadMs });
     const clock = aheadMs === 0 ? {} : fakeClock(`+${aheadMs / 1000}s`);
-    this.#issuer = new Issuer({ flags: this.#flags(), log: this.log, traps, prefix, env: { ...clock, ...env } });
+    const options = { flags: this.flags, log: this.log, cwd: join(this.directory, 'cwd'), traps, prefix };
+    this.#issuer = new Issuer({ ...options, env: { ...clock, ...env } });
     const { issuer } = this;
     const tookMs = await within(startMs, issuer.ready, () => this.complain('it did not start in time'));
     if (tookMs === undefined) return this.#diedEarly(mayEnd);
@@ -148,6 +161,7 @@ export class Scene {
     try {
       await this.operator.look(!strangers);
       if (!strangers) await this.operator.furnish();
+      this.watcher.writeResources(issuer.pid);
       return true;
     } catch (error) {
       if (mayEnd && !issuer.ended) return true;
@@ -186,6 +200,7 @@ export class Scene {
   async close(): Promise<void> {
     if (this.alive) await this.kill();
     this.operator.disconnect();
+    this.watcher.close();
     for (const workload of this.#workloads) workload.kill('SIGKILL');
     this.history.close();
     await this.#disk.close();
@@ -198,12 +213,14 @@ export class Scene {
     return false;
   }
 
-  /** The last SVID that a workload of that user was given; of several, the one of its first entry. */
+  /** Of the last SVIDs that a workload of that user was given, the one of its first entry. */
   lastSvid(uid: number): string | undefined {
-    const text = readFileSync(join(this.directory, 'captures', `${uid}.ndjson`), 'utf8');
-    const at = text.lastIndexOf('"kind":"x509","svids"');
-    const line = at < 0 ? '' : text.slice(text.lastIndexOf('\n', at) + 1, text.indexOf('\n', at));
-    return line === '' ? undefined : (JSON.parse(line) as { svids: { chain: string }[] }).svids[0]?.chain;
+    return this.#latestOf(uid).svids[0]?.chain;
+  }
+
+  /** The names in what a workload of that user holds. */
+  lastIds(uid: number): readonly string[] {
+    return this.#latestOf(uid).svids.map(({ id }) => id);
   }
 
   get logLength(): number {
@@ -216,38 +233,25 @@ export class Scene {
   }
 
   /** With what it said last. */
-  complain(what: string): never {
+  complain(what: string, invariant?: Invariant): never {
     const lines = readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-4).join('\n');
-    throw new Broken(`${what}; its log ends:\n${lines}`);
+    throw new Broken(`${what}; its log ends:\n${lines}`, invariant);
   }
 
-  #flags(): string[] {
+  /** Of `mayfly up`. */
+  get flags(): string[] {
     const where = ['--data-dir', this.data, '--socket', this.socket, '--admin-socket', this.adminSocket];
     const settings = ['--config', join(this.directory, 'settings.yaml')];
-    return ['--trust-domain', 'example.org', ...settings, ...where];
+    return ['--trust-domain', 'example.org', ...settings, ...where, '--http', this.address];
   }
-}
 
-/** Segments are small as well. */
-const settingsOf = ({ ca, x509, jwt }: Lives): string =>
-  `ca_ttl: ${ca}\nx509_svid_ttl: ${x509}\njwt_svid_ttl: ${jwt}\nledger_segment_bytes: 8192\n`;
+  #latestOf(uid: number): Latest {
+    const latest = this.#latest.get(uid) ?? new Latest(join(this.directory, 'captures', `${uid}.ndjson`));
+    this.#latest.set(uid, latest);
+    return latest;
+  }
 
-export const fakeClock = (setting: string): Record<string, string> => ({
-  LD_PRELOAD: faketime,
-  FAKETIME: setting,
-  FAKETIME_DONT_FAKE_MONOTONIC: '1',
-  DONT_FAKE_MONOTONIC: '1',
-});
-
-async function within<T>(ms: number, promise: Promise<T>, otherwise: () => never): Promise<T> {
-  const late = Symbol('late');
-  let timer: NodeJS.Timeout | undefined;
-  const result = await Promise.race([
-    promise,
-    new Promise<typeof late>((resolve) => {
-      timer = setTimeout(() => resolve(late), ms);
-    }),
-  ]);
-  clearTimeout(timer);
-  return result === late ? otherwise() : result;
+  #pids(): number[] {
+    return [this.#issuer, ...this.#workloads].flatMap((one) => one?.pid ?? []);
+  }
 }

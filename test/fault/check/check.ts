@@ -1,47 +1,40 @@
 /**
  * The judge: a program of its own that shares nothing with mayfly. It reads what is on the disk once the issuer has
- * ended, and what workloads and the operator wrote down, and says which invariants do not hold.
+ * ended (ledger, database file, keys, log), and what workloads and the operator wrote down, and says which invariants do
+ * not hold. docs/faults.md says which of these functions stands for which.
  *
- *   node check.ts SCENE DISK
+ *   node check.ts SCENE [DISK]
  */
-import { checkBundles, checkSuccession } from './bundles.ts';
-import { checkCredentials } from './credentials.ts';
-import { type Evidence, gather } from './files.ts';
+import { checkSequence, checkSuccession, checkTrust } from './bundles.ts';
+import { checkEntitled } from './entitled.ts';
+import { gather } from './files.ts';
+import { checkIssued, issuedByName } from './issued.ts';
 import { readLedger } from './ledger.ts';
+import { checkAnswers, checkHealth, checkRecovery, checkStarts, checkStreams } from './liveness.ts';
 import { checkRegistry } from './registry.ts';
 import { Findings } from './report.ts';
 import { checkSecrets } from './secrets.ts';
+import { tokens } from './tokens.ts';
+import { checkWithdrawn } from './withdrawn.ts';
+import { x509Svids } from './x509.ts';
 
-const [directory = '.', disk = directory] = process.argv.slice(2);
+const [directory = '.', disk = `${directory}/disk`] = process.argv.slice(2);
 const findings = new Findings();
 const evidence = gather(directory, disk);
 const records = readLedger(evidence, findings);
-checkRegistry(evidence, findings);
-checkCredentials(evidence, records, findings);
-checkBundles(evidence, findings);
+const issued = issuedByName(records, findings);
+const credentials = [...x509Svids(evidence, findings), ...tokens(evidence, findings)];
+checkIssued(credentials, { issued, records, evidence }, findings);
+checkEntitled(credentials, { issued, records, evidence }, findings);
+checkWithdrawn(evidence, findings);
+checkSequence(evidence, findings);
+checkTrust(evidence, credentials, findings);
 checkSuccession(records, findings);
+checkRegistry(evidence, findings);
 checkSecrets(evidence, findings);
-checkStarts(evidence);
-checkAnswers(evidence);
+checkStarts(evidence, findings);
+checkRecovery(evidence, findings);
+checkStreams(evidence, findings);
+checkAnswers(evidence, findings);
+checkHealth(evidence, findings);
 process.stdout.write(JSON.stringify(findings.report()));
-
-/** I11 */
-function checkStarts({ history }: Evidence): void {
-  for (const event of history) {
-    if (event.t !== 'ready') continue;
-    const { tookMs, waitedMs } = event;
-    findings.must(tookMs - waitedMs <= 3_000, 'I11', () => `it took ${Math.round(tookMs)} ms until it served`);
-  }
-}
-
-/** I12: a workload hears that it is owed nothing, or that it should come again; never that mayfly does not know. */
-function checkAnswers({ captures }: Evidence): void {
-  for (const capture of captures) {
-    if (capture.kind !== 'status') continue;
-    findings.must(
-      !['2', '13', '15'].includes(capture.code),
-      'I12',
-      () => `${capture.method} ended with status ${capture.code}`,
-    );
-  }
-}

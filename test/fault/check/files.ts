@@ -16,6 +16,8 @@ export interface Evidence {
   /** The data directory of the issuer, which has ended. */
   readonly data: string;
   readonly archive: string;
+  /** Where the issuer ran. */
+  readonly droppings: string;
 }
 
 export function gather(directory: string, disk: string): Evidence {
@@ -28,6 +30,7 @@ export function gather(directory: string, disk: string): Evidence {
     log: readFileSync(join(directory, 'log.ndjson'), 'utf8'),
     data: join(disk, 'data'),
     archive: join(disk, 'archive'),
+    droppings: join(directory, 'cwd'),
   };
 }
 

@@ -21,12 +21,14 @@ export function checkSecrets(evidence: Evidence, findings: Findings): void {
   findings.count('secrets looked for', secrets.length);
 }
 
-/** Everything but `keys/`. */
-function readable({ log, data }: Evidence): ReadonlyMap<string, Buffer> {
+/** Everything but `keys/`; and whatever the issuer left where it ran: a core, a heap snapshot, a report. */
+function readable({ log, data, droppings }: Evidence): ReadonlyMap<string, Buffer> {
   const places = new Map([['the log', Buffer.from(log)]]);
-  for (const name of readdirSync(data, { recursive: true, withFileTypes: true })) {
-    const path = join(name.parentPath, name.name);
-    if (name.isFile() && !path.includes('/keys/')) places.set(path.slice(data.length + 1), readFileSync(path));
+  for (const directory of [data, droppings].filter((path) => existsSync(path))) {
+    for (const name of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+      const path = join(name.parentPath, name.name);
+      if (name.isFile() && !path.includes('/keys/')) places.set(path.slice(directory.length + 1), readFileSync(path));
+    }
   }
   return places;
 }

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Work } from '../lane.ts';
-import { Broken, fakeClock, type Scene } from '../scene.ts';
+import { Broken, type Scene } from '../scene.ts';
+import { fakeClock } from '../surroundings.ts';
 
 const hourMs = 3_600_000;
 /** Reliability, matrix row 17. */
@@ -19,7 +20,7 @@ export const jumpClock =
       // Two hours around the truth, so that it goes back as often as forth.
       const forwards = scene.aheadMs <= -hourMs || (scene.aheadMs < hourMs && scene.chance.below(2) === 0);
       clock.set(scene.aheadMs + (forwards ? hourMs : -hourMs));
-      tally.inject(forwards ? 'an hour forwards' : 'an hour back');
+      tally.inject(forwards ? 15 : 16, forwards ? 'an hour forwards' : 'an hour back');
       for (let order = 0; order < 3; order++) await scene.operator.anything();
       note(tally, await healed(scene));
       await scene.operator.look();
@@ -37,7 +38,7 @@ export const sleepAndWake =
       await pause(50);
       clock.set(scene.aheadMs + hourMs / 2 + scene.chance.below(2 * hourMs));
       scene.issuer.signal('SIGCONT');
-      tally.inject('asleep beyond the life of an SVID');
+      tally.inject(17, 'asleep beyond the life of an SVID');
       note(tally, await healed(scene));
       await scene.operator.look();
     }
@@ -53,7 +54,7 @@ export const stopAndGo =
       scene.issuer.signal('SIGSTOP');
       await pause(11_000 + scene.chance.below(2_000));
       scene.issuer.signal('SIGCONT');
-      tally.inject('stopped beyond the life of an SVID');
+      tally.inject(17, 'stopped beyond the life of an SVID');
       note(tally, await healed(scene));
       await scene.operator.look();
     }

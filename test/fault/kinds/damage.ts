@@ -15,9 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { Chance } from '../chance.ts';
 import type { EntryState } from '../history.ts';
 import type { Work } from '../lane.ts';
+import type { Row } from '../matrix.ts';
 import { Broken, type Scene } from '../scene.ts';
 
 /** Orders that make the directory to be damaged. */
@@ -33,9 +35,11 @@ export const damage =
       const whole = await makeDirectory(scene);
       for (let done = 0; done < perDirectory && tally.injected < count && !lane.over; done++) {
         await restore(scene);
-        const { what, file } = damageOne(scene);
+        const { what, file, row } = damageOne(scene);
         scene.history.write({ t: 'fault', kind: tally.kind, what });
-        tally.inject(await outcome(scene, what, file, whole));
+        const came = await outcome(scene, what, file, whole);
+        tally.inject(row, came);
+        tally.check('I12');
       }
       await restore(scene);
     }
@@ -66,20 +70,53 @@ const copy = (from: string, to: string): void => void execFileSync('cp', ['-a', 
 
 async function restore(scene: Scene): Promise<void> {
   if (scene.alive) await scene.kill();
+  // That an old copy is put back is not what this is about.
+  scene.forgetHowFarItWas();
   rmSync(scene.data, { recursive: true, force: true });
   copy(copyOf(scene), scene.data);
 }
 
-function damageOne({ data, chance }: Scene): { readonly what: string; readonly file: string } {
+function damageOne({ data, chance }: Scene): { readonly what: string; readonly file: string; readonly row: Row } {
   const files = readdirSync(data, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name !== 'lock')
     .map(({ parentPath, name }) => join(parentPath, name))
     .sort();
+  if (chance.below(8) === 0 && !existsSync(join(data, 'registry.db-wal'))) {
+    const file = join(data, 'registry.db');
+    return { what: `${editRow(file, chance)}: registry.db`, file, row: 37 };
+  }
   const file = chance.of(files) ?? '';
   const { name, harm } = chance.of(harms) ?? { name: 'nothing', harm: () => undefined };
   harm(file, chance);
-  return { what: `${name}: ${relative(data, file)}`, file };
+  const place = relative(data, file);
+  return { what: `${name}: ${place}`, file, row: place.startsWith('ledger/') ? 39 : 7 };
 }
+
+/** By somebody who knows what stands where: the file is sound, and says something else. */
+function editRow(path: string, chance: Chance): string {
+  const database = new DatabaseSync(path);
+  try {
+    const edit = chance.of(edits) ?? '';
+    database.exec(edit);
+    return edit;
+  } finally {
+    database.close();
+  }
+}
+
+const oneEntry = '(select id from entries order by id limit 1)';
+const edits = [
+  `update entries set owner = 'ada' where id = ${oneEntry}`,
+  `update entries set spiffe_id = 'spiffe://example.org/root' where id = ${oneEntry}`,
+  `update entries set selectors = '["unix:uid:1"]' where id = ${oneEntry}`,
+  `update entries set expires_at = 99999999999999 where id = ${oneEntry}`,
+  `update entries set revision = revision + 1 where id = ${oneEntry}`,
+  `delete from entries where id = ${oneEntry}`,
+  'update people set enabled = 1 - enabled',
+  "update registry set trust_domain = 'other.org'",
+  'update registry set version = version + 1',
+  "delete from people where id = 'grace'",
+];
 
 const flip = {
   name: 'a bit flipped',
@@ -113,20 +150,23 @@ async function outcome(scene: Scene, what: string, file: string, whole: Whole): 
   if (!(await scene.start({ mayEnd: true, strangers: true }))) {
     const text = scene.logSince(said);
     if (!/^error: /m.test(text) || /internal error/.test(text))
-      throw new Broken(`${what}: it does not start and says ${text || 'nothing'}`);
-    if (hashOf(file) !== before) throw new Broken(`${what}: it refused the file and changed it`);
+      throw new Broken(`${what}: it does not start and says ${text || 'nothing'}`, 'I12');
+    if (hashOf(file) !== before) throw new Broken(`${what}: it refused the file and changed it`, 'I12');
     return 'refused, and said which file';
   }
   const { entries, bundle } = scene.operator;
   if (JSON.stringify(entries) !== JSON.stringify(whole.entries))
-    throw new Broken(`${what}: it serves other entries than before`);
-  if (bundle !== whole.bundle) throw new Broken(`${what}: it publishes another bundle than before`);
+    throw new Broken(`${what}: it serves other entries than before`, 'I2');
+  if (bundle !== whole.bundle) throw new Broken(`${what}: it publishes another bundle than before`, 'I7');
   const ledger = await scene.operator.verifyLedger();
-  if (!ledger.ok) return 'served, and told that the ledger is damaged';
+  if (!ledger.ok) {
+    await scene.watcher.expect(false, 5_000, what);
+    return 'served, and told that the ledger is damaged';
+  }
   const mended =
     scene.logSince(0) !== '' && readFileSync(lastSegment(scene), 'utf8').includes('"kind":"ledger.recovered"');
   if (what.includes('ledger/') && !what.startsWith('open') && !mended)
-    throw new Broken(`${what}: it serves and finds the ledger good`);
+    throw new Broken(`${what}: it serves and finds the ledger good`, 'I9');
   return what.includes('ledger/')
     ? 'served, the end of the ledger mended and that recorded'
     : 'served, nothing that counts was lost';

@@ -55,7 +55,8 @@ export const errors =
       scene.history.write({ t: 'fault', kind: tally.kind, what: `${code} at ${failure.at}` });
       await scene.issuer.arm({ at: failure.at, action: `error ${code}`, times, after: scene.chance.below(3) });
       await orderUntilHit(scene, hits + times);
-      for (const point of scene.issuer.hits.slice(hits)) tally.inject(code, point);
+      for (const point of scene.issuer.hits.slice(hits))
+        tally.inject(room.includes(code) ? 5 : descriptors.includes(code) ? 23 : 6, code, point);
       if (failure.outcome === 'ends' && scene.issuer.hits.length > hits) await endsByItself(scene, failure);
       else await goesOn(scene, failure);
     }

@@ -21,9 +21,13 @@ export const fillDisk =
       let refused = false;
       for (let left = 1 + scene.chance.below(longestOrders); left > 0; left--)
         refused = !(await scene.operator.anything()) || refused;
+      if (refused) {
+        tally.inject(5, 'an order refused for want of room');
+        await scene.watcher.expect(false, 5_000, 'the disk was full');
+      }
       rmSync(other);
-      if (refused) tally.inject('an order refused for want of room');
       await roomAgain(scene);
+      await scene.watcher.expect(true, 10_000, 'there was room again');
     }
   };
 

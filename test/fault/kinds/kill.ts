@@ -1,6 +1,7 @@
 /** kill -9 at a named step, then a start in what it left behind. With `died`, more happens before that: a power cut. */
 import type { Failpoint } from '../../../src/runtime/failpoint.ts';
 import type { Work } from '../lane.ts';
+import type { Row } from '../matrix.ts';
 import { filePoints, livePoints, mendPoints, rotationPoints, startPoints, stopPoints } from '../points.ts';
 import type { Scene } from '../scene.ts';
 
@@ -13,14 +14,16 @@ export interface KillOptions {
   readonly rounds: number;
   /** Called after each death. */
   readonly died?: (scene: Scene) => Promise<void>;
+  readonly row: Row;
 }
 
 export const kill =
-  ({ rounds, died = async () => undefined }: KillOptions): Work =>
+  ({ rounds, row, died = async () => undefined }: KillOptions): Work =>
   async (lane) => {
     const { scene, tally } = lane;
     const killed = async (point: Failpoint | 'anywhere'): Promise<void> => {
-      tally.inject(point === 'anywhere' ? 'anywhere' : 'at a failpoint', point === 'anywhere' ? undefined : point);
+      const [detail, at] = point === 'anywhere' ? (['anywhere'] as const) : (['at a failpoint', point] as const);
+      tally.inject(row, detail, at);
       scene.history.write({ t: 'fault', kind: tally.kind, what: point });
       await died(scene);
     };
@@ -38,7 +41,7 @@ export const killFirst =
   async ({ scene, tally }) => {
     const after = at.startsWith('file.') ? scene.chance.below(filesAtFirst) : 0;
     if (await scene.start({ traps: [{ at, action: 'kill', after }] })) return;
-    tally.inject('at a failpoint of the first start', at);
+    tally.inject(1, 'at a failpoint of the first start', at);
     scene.history.write({ t: 'fault', kind: tally.kind, what: at });
   };
 
@@ -121,6 +124,7 @@ async function anywhere(scene: Scene, killed: Killed): Promise<void> {
 async function reach(scene: Scene, point: Failpoint, killed: Killed, withinMs: number): Promise<void> {
   const late = performance.now() + withinMs;
   while (!(await scene.issuer.hit(1, 0)) && !scene.issuer.ended && performance.now() < late) {
+    if (point.startsWith('peer.')) scene.operator.connect(scene.adminSocket);
     if (point.startsWith('ledger.archive')) await scene.operator.order({ do: 'archive' });
     await scene.operator.anything();
   }

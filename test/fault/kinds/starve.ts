@@ -18,7 +18,7 @@ export const withoutDescriptors =
       const { pid } = scene.issuer;
       const open = readdirSync(`/proc/${pid}/fd`).length;
       limitDescriptors(pid, open + scene.chance.below(6));
-      tally.inject('no descriptors left');
+      tally.inject(23, 'no descriptors left');
       scene.history.write({ t: 'fault', kind: tally.kind, what: 'descriptors' });
       const crowd = Array.from({ length: 40 }, () => net.connect(scene.socket).on('error', () => undefined));
       for (let order = 0; order < 6 && scene.alive; order++) await scene.operator.anything();
@@ -62,7 +62,7 @@ export const withoutMemory =
       if (scene.alive) await scene.kill();
       else {
         await scene.ended();
-        tally.inject(byKernel ? 'ended by the kernel for want of memory' : 'ended by V8 for want of heap');
+        tally.inject(24, byKernel ? 'ended by the kernel for want of memory' : 'ended by V8 for want of heap');
       }
       if (!(await scene.start())) throw new Broken('it does not start again');
       await scene.kill();

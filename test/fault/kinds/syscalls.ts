@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Work } from '../lane.ts';
+import type { Row } from '../matrix.ts';
 import { Broken, type Scene } from '../scene.ts';
 
 const calls: readonly { readonly names: string; readonly codes: readonly string[] }[] = [
@@ -40,12 +41,14 @@ export const failSyscalls =
       scene.history.write({ t: 'fault', kind: tally.kind, what: injection });
       if (await scene.start({ prefix: strace(scene, names, injection, trace), mayEnd: true })) await work(scene);
       const injected = existsSync(trace) && readFileSync(trace, 'latin1').includes('(INJECTED)');
-      if (injected) tally.inject(`${code} from ${names.split(',')[0]}`);
+      if (injected) tally.inject(rowOf(code), `${code} from ${names.split(',')[0]}`);
       rmSync(trace, { force: true });
       // What it left behind is good enough for the next one.
       if (!scene.alive && !(await scene.start())) throw new Broken('unreachable');
     }
   };
+
+const rowOf = (code: string): Row => (/ENOSPC|EDQUOT/.test(code) ? 5 : code === 'EMFILE' ? 23 : 6);
 
 /** The tracer is nobody's parent, so that the process we start is the issuer. */
 function strace({ data }: Scene, names: string, injection: string, trace: string): string[] {
