@@ -43,7 +43,7 @@ test: setup ## unit, property and integration tests, with real sockets and proce
 check: setup ## format, lint, types, unit tests, architecture
 	biome check .
 	tsc -p tsconfig.json
-	vitest run src test/architecture.test.ts test/floors.test.ts
+	vitest run src test/architecture.test.ts test/floors.test.ts test/security.test.ts test/seen-from-outside.test.ts
 	node test/acceptance.ts
 
 interop: setup ## other people's programs judge: go-spiffe, py-spiffe, openssl, certtool, zlint
@@ -61,6 +61,7 @@ fuzz: setup ## hostile bytes into every parser, for a bounded time
 
 attack: setup ## who is asking: reused pids, exchanged programs, a real issuer stopped in between (needs root)
 	node test/attack/run.ts
+	node test/attack/dying.ts 100000
 
 fault: setup ## kill, cut the power, fill the disk, flip bits, set the clock: thousands of times, within ten minutes (needs root)
 	node test/fault/run.ts
@@ -71,8 +72,9 @@ fault-full: setup ## the same for hours
 certs: setup ## a throw-away authority and certificate in certs/, for local experiments
 	node certs/make.ts
 
-docs: setup ## generate docs/commands.md from the program itself
+docs: setup ## generate docs/commands.md from the program itself, docs/security.md from its table
 	node src/cli/reference.ts > docs/commands.md
+	node test/security.ts > docs/security.md
 
 clean: ## remove what was generated
 	rm -rf dist src/gen coverage test/fuzz/go/bin test/interop/go/bin test/interop/py/venv

@@ -60,7 +60,7 @@ export class Identities {
 
   constructor(parts: IdentitiesParts) {
     this.#parts = parts;
-    this.#issuance = new Issuance(parts);
+    this.#issuance = new Issuance({ ...parts, assertSame: (instance) => this.assertSame(instance) });
     this.#subscriptions = [
       parts.registry.onChange((change) => this.#changed((instance) => affects(change, instance))),
       parts.authority.bundle.onChange(() => this.#changed(() => true)),

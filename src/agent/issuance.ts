@@ -22,26 +22,34 @@ const renewalJitter = 0.1;
 /** After a renewal that failed: how long until the next try. */
 const retryMs = 5_000;
 
+interface Checks {
+  /** Throws unless the process is still what it was. */
+  readonly assertSame: (instance: Instance) => void;
+}
+
 export class Issuance {
-  readonly #parts: IssuanceParts;
+  readonly #parts: IssuanceParts & Checks;
   readonly #spares: Spares;
 
-  constructor(parts: IssuanceParts) {
+  constructor(parts: IssuanceParts & Checks) {
     this.#parts = parts;
     this.#spares = new Spares(parts.authority, parts.clock);
   }
 
   /** What the process holds for each entry, renewed where that is due. What it holds for others is dropped. */
-  x509(instance: Instance, entries: readonly Entry[]): Promise<HeldX509Svid[]> {
+  async x509(instance: Instance, entries: readonly Entry[]): Promise<HeldX509Svid[]> {
     const { clock, authority } = this.#parts;
     const [now, standing] = [clock.now(), authority.standing.value];
     const kept = new Set(entries.map(({ id }) => id));
     for (const id of instance.x509.keys()) if (!kept.has(id)) instance.x509.delete(id);
+    const lasts = (held: HeldX509Svid | undefined, entry: Entry): held is HeldX509Svid =>
+      isGood(held, entry, now) && standing.has(held.authority) && !authority.revocations.has(held);
+    // Once for all that is about to be signed: nothing is even made for what the process is no longer.
+    if (!entries.every((entry) => lasts(instance.x509.get(entry.id), entry))) this.#parts.assertSame(instance);
     return Promise.all(
       entries.map((entry) => {
         const held = instance.x509.get(entry.id);
-        const stands = isGood(held, entry, now) && standing.has(held.authority) && !authority.revocations.has(held);
-        return stands ? held : this.#renew(instance, entry, held);
+        return lasts(held, entry) ? held : this.#renew(instance, entry, held);
       }),
     );
   }

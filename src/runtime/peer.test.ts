@@ -186,3 +186,13 @@ describe('a peer', () => {
     expect(() => inspectProcess(4_194_303)).toThrow(expect.objectContaining({ code: 'not-found' }));
   });
 });
+
+describe('a peer in our own code', () => {
+  it('R-PEER-6 no file of ours takes a peer from text', () => {
+    const source = join(import.meta.dirname, '..');
+    const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.startsWith('gen/'))
+      .filter((file) => /\b(remoteAddress|getPeer\()/.test(readFileSync(join(source, file), 'utf8')));
+    expect(files).toEqual([]);
+  });
+});

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import { jwks, leafOf, publicKeyOf } from './documents.ts';
-import { first, type Mayfly, pause, startMayfly } from './fixture.ts';
+import { first, type Mayfly, pause, startMayfly, until } from './fixture.ts';
 import { frame, rawCall, security } from './raw-http2.ts';
 import { encodeJwtSvidRequest } from './wire.ts';
 import { grpc, type Workload } from './workload.ts';
@@ -171,6 +171,34 @@ describe('calls that are not what they should be', () => {
         await pause(10);
       }
       expect([goneAway, session.closed, session.destroyed]).toEqual([false, false, false]);
+    } finally {
+      session.destroy();
+    }
+  });
+
+  it('serves a hundred calls at a time on one connection, says so, and serves the next when one has ended', async () => {
+    const session = http2.connect('http://localhost', { createConnection: () => net.connect(mayfly.socket) });
+    try {
+      await new Promise((resolve) => session.once('remoteSettings', resolve));
+      const limit = session.remoteSettings.maxConcurrentStreams ?? Infinity;
+      expect(limit).toBeLessThanOrEqual(100);
+      const answered: number[] = [];
+      const open = (n: number): http2.ClientHttp2Stream => {
+        const headers = { ':method': 'POST', ':path': '/SpiffeWorkloadAPI/FetchX509SVID', ...security };
+        const stream = session.request({ ...headers, 'content-type': 'application/grpc', te: 'trailers' });
+        stream.on('response', () => answered.push(n));
+        stream.on('error', () => undefined);
+        stream.resume().end(frame(Buffer.alloc(0)));
+        return stream;
+      };
+      const streams = Array.from({ length: limit + 1 }, (_, n) => open(n));
+      await until('as many as may be are answered', () => answered.length === limit);
+      expect((await mayfly.operator.status()).openStreams).toBeLessThanOrEqual(limit + 1);
+      expect(answered).not.toContain(limit);
+      // Node's own client sends what it held back only when something else is sent.
+      streams[0]?.close(http2.constants.NGHTTP2_CANCEL);
+      open(limit + 1);
+      await until('the next is', () => answered.length > limit);
     } finally {
       session.destroy();
     }

@@ -2,13 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bareCaller, heir, holder, nodeForAll } from './callers.ts';
+import { bareCaller, Caller, fetchX509Svid, heir, holder, nodeForAll } from './callers.ts';
 import { type Mayfly, startMayfly, until } from './fixture.ts';
 import { decodeX509SvidResponse, encodeJwtSvidRequest } from './wire.ts';
 import { allMethods, grpc } from './workload.ts';
 
 const node = readlinkSync('/proc/self/exe');
 const perl = '/usr/bin/perl';
+const programOf = (name: string): string => readFileSync(new URL(`programs/${name}`, import.meta.url), 'utf8');
+const passedOn = programOf('passed-on.py');
+const execInStream = programOf('exec-in-stream.py');
 const id = (name: string): string => `spiffe://example.org/${name}`;
 
 let mayfly: Mayfly;
@@ -23,6 +26,7 @@ beforeAll(async () => {
     { spiffeId: id('as-heir'), selectors: ['unix:uid:10003', `unix:path:${nodeForAll(mayfly)}`] },
     { spiffeId: id('group'), selectors: ['unix:gid:10077'] },
     { spiffeId: id('held'), selectors: ['unix:uid:10004'] },
+    { spiffeId: id('streaming'), selectors: ['unix:uid:10005'] },
     { spiffeId: id('two-conditions'), selectors: ['unix:uid:10001', 'unix:gid:1'] },
   ]);
 });
@@ -79,6 +83,15 @@ describe('a caller that is no longer who it was', () => {
     expect(await parent.line(1)).toBe('closed');
   });
 
+  it('R-PEER-2 an exec in mid-stream ends the stream: whoever else has the connection hears nothing more', async () => {
+    const words = [mayfly.socket, fetchX509Svid().toString('hex')];
+    using caller = new Caller('/usr/bin/python3', ['-c', execInStream, ...words], 10005);
+    expect(await caller.line(0, 15_000)).toBe('first');
+    await mayfly.operator.create({ spiffeId: id('pushed'), selectors: ['unix:uid:10005'] });
+    expect(await caller.line(1, 15_000)).toBe('closed');
+    expect(await mayfly.operator.records({ spiffeId: id('pushed'), kind: 'x509-svid.issued' })).toEqual([]);
+  });
+
   it('SE-03 a program that connects and becomes another gets nothing, or what the other is owed; never the first’s', async () => {
     using caller = heir(mayfly, 10003);
     const outcome = JSON.parse(await caller.line(0)) as { message?: string; status?: number; closed?: string };
@@ -87,6 +100,34 @@ describe('a caller that is no longer who it was', () => {
       expect(outcome.status ?? outcome.closed).toSatisfy(
         (why) => why === grpc.permissionDenied || typeof why === 'string',
       );
+  });
+});
+
+describe('a connection that changed hands before a word was said on it', () => {
+  const [owner, stranger, owed] = [10001, 10099, 10002];
+
+  it.each([
+    ['sent over a socket (SCM_RIGHTS) to a user who is owed nothing', 'send', stranger],
+    ['sent over a socket (SCM_RIGHTS) to a user who is owed something else', 'send', owed],
+    ['inherited by a child that became another user', 'inherit', stranger],
+    ['sent to another process of the same user', 'send', owner],
+  ])('R-PEER-3 gets nothing: %s', async (_, how, speaker) => {
+    const cut = async (): Promise<number> =>
+      (await mayfly.operator.records({ kind: 'attestation.refused' })).filter(
+        ({ json }) => json.includes('"peer-is-not-the-writer"') && json.includes(`"uid":${owner},`),
+      ).length;
+    const before = await cut();
+    const words = [mayfly.socket, fetchX509Svid().toString('hex'), how, String(owner), String(speaker)];
+    using caller = new Caller('/usr/bin/python3', ['-c', passedOn, ...words]);
+    expect(await caller.line(0, 15_000)).toBe('closed');
+    expect(await cut()).toBe(before + 1);
+  });
+
+  it('R-PEER-3 would get something if whoever connected spoke: it is the change of hands that is refused', async () => {
+    const words = [mayfly.socket, fetchX509Svid().toString('hex')];
+    const script = `import socket, sys\ns = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(bytes.fromhex(sys.argv[2]))\nheard = b''\nwhile b'spiffe://' not in heard: heard += s.recv(65536)\nprint('answered', flush=True)`;
+    using caller = new Caller('/usr/bin/python3', ['-c', script, ...words], owner);
+    expect(await caller.line(0, 15_000)).toBe('answered');
   });
 });
 

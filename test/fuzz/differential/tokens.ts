@@ -41,7 +41,7 @@ async function compare(what: string, tokens: readonly TokenCase[]): Promise<Comp
   return comparison;
 }
 
-function ourVerdict(token: string): { readonly refusal?: string; readonly id?: string } {
+export function ourVerdict(token: string): { readonly refusal?: string; readonly id?: string } {
   try {
     return { id: verifyJwtSvid(token, audience, (name) => (name === own ? authorities : undefined), Date.now()).id };
   } catch (error) {
