@@ -1,4 +1,6 @@
+import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, randomBytes, sign, verify } from 'node:crypto';
+import { X509Certificate as PeculiarCertificate, X509Crl } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { certificates, issuerAmong, leafOf } from './documents.ts';
 import { first, type Mayfly, startMayfly } from './fixture.ts';
@@ -25,6 +27,11 @@ beforeAll(async () => {
   answer = await three.x509();
 });
 afterAll(() => mayfly[Symbol.asyncDispose]());
+
+/** DER, as a library of others reads it. */
+const issuersOf = (crls: readonly Buffer[]): string[] => crls.map((crl) => new X509Crl(crl).issuer);
+const subjectsOf = (bundle: Buffer): string[] =>
+  certificates(bundle).map((root) => new PeculiarCertificate(root.raw).subject);
 
 describe('FetchX509SVID', () => {
   it('WA-01 XR-01 answers, and the stream stays open after the first message', async () => {
@@ -121,8 +128,8 @@ describe('FetchX509SVID', () => {
     expect(names).toEqual(['DNS:web.example.org', `URI:${id('federated')}`]);
   });
 
-  it('XR-14 no CRL is sent where there is none', () => {
-    expect(answer.crl).toEqual([]);
+  it('XR-14 one CRL in DER is sent for each authority in the bundle', () => {
+    expect(issuersOf(answer.crl)).toEqual(subjectsOf(first(answer.svids).bundle));
   });
 });
 
@@ -140,9 +147,9 @@ describe('FetchX509Bundles', () => {
     expect([...bundles.keys()]).toEqual(['spiffe://example.org']);
   });
 
-  it('XR-05 its values are DER, never empty', async () => {
+  it('XR-05 XR-14 its values are DER, never empty', async () => {
     const answer = decodeX509BundlesResponse(granted(await three.call('FetchX509Bundles')));
     for (const value of answer.bundles.values()) expect(certificates(value).length).toBeGreaterThan(0);
-    expect(answer.crl).toEqual([]);
+    expect(issuersOf(answer.crl)).toEqual([...answer.bundles.values()].flatMap(subjectsOf));
   });
 });
