@@ -25,6 +25,7 @@ const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_PASSCRED = 16;
 const SO_PEERCRED = 17;
+const SO_PEERGROUPS = 59; // Linux 4.13
 const SO_PEERPIDFD = 77; // Linux 6.5
 const POLLIN = 1;
 const MSG_PEEK_DONTWAIT = 0x02 | 0x40;
@@ -43,12 +44,23 @@ export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
+  readonly supplementaryGids: readonly number[];
 }
 
 export function peerCredentials(socket: number): PeerCredentials {
   const ucred = Buffer.alloc(12);
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, ucred, [ucred.length]) !== 0) throw failure('SO_PEERCRED');
-  return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
+  const supplementaryGids = peerGroups(socket);
+  return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8), supplementaryGids };
+}
+
+/** As many as can be read in /proc/PID/status too; whoever is in more is refused as doubt. */
+const groups = Buffer.alloc(4 * 4096);
+
+function peerGroups(socket: number): number[] {
+  const length = [groups.length];
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, length) !== 0) throw failure('SO_PEERGROUPS');
+  return Array.from({ length: (length[0] ?? 0) / 4 }, (_, at) => groups.readUInt32LE(4 * at));
 }
 
 /** A descriptor that names the process which connected, even when its pid has been given to another since. */

@@ -68,7 +68,7 @@ const descriptors = (): number => readdirSync('/proc/self/fd').length;
 describe('a peer', () => {
   it('EP-15 EP-16 is who the kernel says, without a word from the process', async () => {
     const { peer, child } = await connect(10_001);
-    expect(peer.credentials).toEqual({ pid: child.pid, uid: 10_001, gid: 10_001 });
+    expect(peer.credentials).toMatchObject({ pid: child.pid, uid: 10_001, gid: 10_001 });
     expect(peer.process.ids).toMatchObject({ uid: 10_001, gid: 10_001 });
     expect(peer.process.executablePath()).toMatch(/python3/);
     expect(peer.process.isExecutable(peer.process.executablePath())).toBe(true);
@@ -151,6 +151,16 @@ describe('a peer', () => {
     const program = (): string => readFileSync(`/proc/${child.pid}/status`, 'latin1');
     while (!program().includes('Name:\tsu\n')) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(program()).toMatch(/^Uid:\t10001\t0\t/m);
+    expect(() => peers.accept(descriptorOf(socket))).toThrow(expect.objectContaining({ reason: 'peer-changed' }));
+  });
+
+  it('R-PEER-2 is refused when it is in other groups than when it connected', async () => {
+    const came = new Promise<net.Socket>((resolve) => waiting.push(resolve));
+    const child = spawn('/usr/bin/python3', ['-c', script, listening.path], { stdio: ['pipe', 'pipe', 'ignore'] });
+    children.push(child);
+    const socket = await came;
+    child.stdin?.write('os.setgroups([4, 24])\n');
+    await new Promise((resolve) => child.stdout.once('data', resolve));
     expect(() => peers.accept(descriptorOf(socket))).toThrow(expect.objectContaining({ reason: 'peer-changed' }));
   });
 

@@ -62,8 +62,9 @@ export class PeerProcess {
       this.ids = parseIds(this.#idLines);
       if (!isAlive(pidfd)) throw refused('peer-gone');
     } catch (error) {
+      const hidden = isAlive(pidfd) && error instanceof IdentityError && error.reason === 'kernel-refused';
       for (const fd of opened) closeSync(fd);
-      throw error;
+      throw hidden ? unseen(pid, error) : error;
     }
   }
 
@@ -89,9 +90,16 @@ export class PeerProcess {
    * May one more connection share what is known of this process? A cheaper question than `sameness`, which is asked all
    * the same before anything is sent; whoever was found changed once is learned anew.
    */
-  covers({ uid, gid }: PeerCredentials): boolean {
-    if (this.#closed || this.#changed || uid !== this.ids.uid || gid !== this.ids.gid) return false;
+  covers(credentials: PeerCredentials): boolean {
+    if (this.#closed || this.#changed || !this.connectedAs(credentials)) return false;
     return isAlive(this.#pidfd) && sameFile(this.#directory, 'exe', this.#executable);
+  }
+
+  /** Is it, as what it was learned, whom the kernel wrote down when it connected: that user, in those groups? */
+  connectedAs({ uid, gid, supplementaryGids }: PeerCredentials): boolean {
+    const own = this.ids.supplementaryGids;
+    const sameGroups = own.length === supplementaryGids.length && own.every((id, at) => id === supplementaryGids[at]);
+    return uid === this.ids.uid && gid === this.ids.gid && sameGroups;
   }
 
   /** The executable's path as the kernel names it. */
@@ -183,7 +191,7 @@ export class Peers {
       throw refused('peer-outside-our-namespaces');
     }
     const process = this.#process(credentials, pidfd);
-    if (credentials.uid === process.ids.uid && credentials.gid === process.ids.gid) return { process, credentials };
+    if (process.connectedAs(credentials)) return { process, credentials };
     // It connected as one user and is another now: it has become a setuid program, say, and left the connection to others.
     this.release(process);
     throw refused('peer-changed');
@@ -233,6 +241,13 @@ const overflowId = 65534;
 
 const refused = (reason: string): IdentityError =>
   new IdentityError('permission-denied', 'no identity issued', { reason });
+
+/** It lives, and yet /proc says nothing of it to us: nothing that the caller could mend. */
+function unseen(pid: number, cause: IdentityError): IdentityError {
+  const advice = 'mayfly needs CAP_SYS_PTRACE, and a /proc that hides nothing from it (hidepid)';
+  const why = new Error(`/proc does not show process ${pid}, which is alive: ${advice}`, { cause });
+  return new IdentityError('permission-denied', 'no identity issued', { reason: 'peer-hidden', cause: why });
+}
 
 /** /proc/PID/status is some 1.4 KiB; a process with the most groups (65536) passes this and is refused as doubt. */
 const text = Buffer.alloc(64 * 1024);

@@ -2,142 +2,76 @@
  * A process connects and asks; at a chosen moment of the answer it becomes another program: one that is trusted, or one
  * that runs as root. The connection stays, with it alone or with an accomplice as well (R-PEER-2).
  */
-import { chmodSync, copyFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { chmodSync, copyFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { id, nextAttacker, type Point, type Stage } from './stage.ts';
-
-export interface SwapTally {
-  rounds: number;
-  /** An identity of what it became reached the accomplice, or was even issued: what must never be. */
-  mistaken: number;
-  /** An identity of what it was reached the accomplice, after it had become another. */
-  stale: number;
-  /** The connection was left open with an accomplice on it. */
-  leftOpen: number;
-}
-
-/** `after accept`: it is known, and nobody has said a word yet. */
-export const swapPoints = [
-  'before accept',
-  'after accept',
-  'after the match',
-  'during signing',
-  'before the write',
-  'between messages',
-  'on a push',
-] as const;
-export type SwapPoint = (typeof swapPoints)[number];
+import { meet, moments } from './moments.ts';
+import { id, longMs, nextAttacker, type Stage } from './stage.ts';
+import { count, newTally, type Tallies, type Tally } from './tally.ts';
 
 const gid = 30_002;
 const trusted = realpathSync('/bin/sleep');
 
-export async function execSwap(stage: Stage, swaps: number): Promise<Record<string, SwapTally>> {
-  const { operator, accomplice, issuer, directory } = stage;
+export async function execSwap(stage: Stage, swaps: number): Promise<Tallies> {
+  const { operator, accomplice, directory } = stage;
   const rooted = join(directory, 'rooted');
   copyFileSync(trusted, rooted);
   chmodSync(rooted, 0o4755);
   const ofGroup = `unix:gid:${gid}`;
-  const [plain] = await operator.createAll([
-    { spiffeId: id('plain'), selectors: [ofGroup, `unix:path:${realpathSync('/usr/bin/perl')}`] },
+  const entry = await operator.create({
+    spiffeId: id('plain'),
+    selectors: [ofGroup, `unix:path:${realpathSync('/usr/bin/python3')}`],
+  });
+  await operator.createAll([
     { spiffeId: id('trusted'), selectors: [ofGroup, `unix:path:${trusted}`] },
     { spiffeId: id('rooted'), selectors: ['unix:uid:0'] },
   ]);
-  if (plain === undefined) throw new Error('no entry');
-  const tallies: Record<string, SwapTally> = {};
-  for (const point of swapPoints) {
+  const tallies: Record<string, Tally> = {};
+  for (const moment of moments) {
     for (const held of [true, false]) {
-      const tally = { rounds: 0, mistaken: 0, stale: 0, leftOpen: 0 };
-      tallies[`${point}, ${held ? 'with an accomplice' : 'alone'}`] = tally;
-      while (tally.rounds < swaps) await round(point, held, tally);
-      tally.mistaken += await issued();
+      const tally = newTally();
+      tallies[`exec ${moment}, ${held ? 'with an accomplice' : 'alone'}`] = tally;
+      for (let round = 0; round < swaps; round++) {
+        const change = async (): Promise<void> => {
+          if (!held) await accomplice.order('me leave');
+          // As root by way of a setuid program, every other time.
+          await accomplice.order(`first exec ${round % 2 === 0 ? trusted : rooted} 60`);
+        };
+        const lateSpeaker = held ? 'me' : 'nobody';
+        await meet(stage, moment, { user: nextAttacker(gid), entry, change, lateSpeaker });
+        await judge(tally, held);
+      }
+      tally.wrong += await stage.issued(['trusted', 'rooted']);
     }
   }
-  return { ...tallies, ...(await unseen(stage, swaps, trusted, rooted)) };
+  return { ...tallies, 'exec after asking, before accept': await unseen(stage, swaps, [trusted, rooted]) };
 
-  async function round(point: SwapPoint, held: boolean, tally: SwapTally): Promise<void> {
-    tally.rounds += 1;
-    const attacker = nextAttacker(gid);
-    // As root by way of a setuid program, every other time.
-    const program = tally.rounds % 2 === 0 ? trusted : rooted;
-    let pid = 0;
-    const connect = async (speaker: 'first' | 'nobody'): Promise<void> => {
-      pid = await accomplice.connect(attacker, speaker);
-    };
-    const swap = async (): Promise<void> => {
-      if (!held) await accomplice.leave();
-      await become(stage, pid, program);
-    };
-    const push = () =>
-      operator.update(plain as NonNullable<typeof plain>, { hint: `${point} ${held} ${tally.rounds}` });
-    const served = async (): Promise<void> => {
-      await connect('first');
-      const { ids } = await accomplice.hear(5_000);
-      if (!ids.includes(id('plain'))) throw new Error(`the attacker was not served: ${ids}`);
-    };
-    const stories: Record<SwapPoint, () => Promise<unknown>> = {
-      'before accept': async () => {
-        await stage.at('before accept', () => connect('nobody'), swap);
-        if (held) await accomplice.speak();
-      },
-      'after accept': async () => {
-        const hits = issuer.hits.length;
-        await issuer.arm({ at: 'peer.half-learned', action: 'delay 0' });
-        await connect('nobody');
-        await issuer.hit(hits + 1, 5_000);
-        await issuer.disarm();
-        await swap();
-        if (held) await accomplice.speak();
-      },
-      'between messages': () => served().then(swap).then(push),
-      'on a push': () => served().then(() => stage.at('on a push', push, swap)),
-      'after the match': () => stage.at('after the match' satisfies Point, () => connect('first'), swap),
-      'during signing': () => stage.at('during signing', () => connect('first'), swap),
-      'before the write': () => stage.at('before the write', () => connect('first'), swap),
-    };
-    await stories[point]();
-    if (held) {
-      const { closed, ids } = await stage.verdict();
-      if (ids.some((found) => found !== id('plain'))) tally.mistaken += 1;
-      if (ids.includes(id('plain'))) tally.stale += 1;
-      if (!closed) tally.leftOpen += 1;
-    } else await accomplice.end();
-  }
-
-  async function issued(): Promise<number> {
-    const records = await Promise.all(['trusted', 'rooted'].map((name) => operator.records({ spiffeId: id(name) })));
-    return records.flat().filter(({ kind }) => kind.endsWith('issued')).length;
+  /** Alone, there is nobody who could hear anything: what was issued tells. */
+  async function judge(tally: Tally, held: boolean): Promise<void> {
+    if (held) return count(tally, await stage.verdict(), 'nothing');
+    await accomplice.end();
+    count(tally, { closed: true, ids: [] }, 'nothing');
   }
 }
 
 /**
  * The one that cannot be seen: the request was written, and the program exchanged, before the connection was accepted.
- * What a process says about itself by its path or hash is believed then; as whom it runs is not (docs/security.md).
+ * What a process says about itself by its path or hash is believed then; as whom it runs is not (docs/threat-model.md).
  */
-async function unseen(
-  stage: Stage,
-  swaps: number,
-  trusted: string,
-  rooted: string,
-): Promise<Record<string, SwapTally & { readonly unseen: number }>> {
-  const tally = { rounds: 0, mistaken: 0, stale: 0, leftOpen: 0, unseen: 0 };
-  for (const program of [trusted, rooted]) {
+async function unseen(stage: Stage, swaps: number, programs: readonly string[]): Promise<Tally> {
+  const { accomplice } = stage;
+  const tally = newTally();
+  for (const program of programs) {
     for (let round = 0; round < swaps; round++) {
-      tally.rounds += 1;
-      let pid = 0;
-      const begin = async (): Promise<void> => {
-        pid = await stage.accomplice.connect(nextAttacker(gid), 'first');
-      };
-      await stage.at('before accept', begin, () => become(stage, pid, program));
-      const { ids } = await stage.accomplice.hear(5_000);
-      await stage.accomplice.end();
-      if (ids.includes(id('trusted'))) tally.unseen += 1;
-      if (ids.some((found) => found !== id('trusted'))) tally.mistaken += 1;
+      const begin = (): Promise<number> => accomplice.connect(nextAttacker(gid), 'first');
+      await stage.at('before accept', begin, () => accomplice.order(`first exec ${program} 60`));
+      const { closed, ids } = await accomplice.hear(longMs);
+      await accomplice.end();
+      if (!ids.includes(id('trusted')) || ids.length > 1) count(tally, { closed, ids }, 'nothing');
+      else {
+        tally.attempts += 1;
+        tally.unseen += 1;
+      }
     }
   }
-  return { 'asked and changed before accept': tally };
-}
-
-async function become({ accomplice }: Stage, pid: number, program: string): Promise<void> {
-  await accomplice.first(`exec ${program} 60`);
-  while (readlinkSync(`/proc/${pid}/exe`) !== program) await new Promise((resolve) => setImmediate(resolve));
+  return tally;
 }
