@@ -6,11 +6,12 @@ const id = (text: string) => SpiffeId.parse(text);
 const pay = id('spiffe://example.org/pay');
 
 describe('who may speak to us', () => {
-  it('an identity is compared whole', () => {
+  it('ID-20 an identity is compared whole, its path in its own case', () => {
     const authorize = authorizeId('spiffe://example.org/pay', 'spiffe://example.org/web');
     expect(authorize(pay)).toBe(true);
     expect(authorize(id('spiffe://example.org/pay/eu'))).toBe(false);
     expect(authorize(id('spiffe://example.org/payroll'))).toBe(false);
+    expect(authorize(id('spiffe://example.org/Pay'))).toBe(false);
     expect(authorize(id('spiffe://other.org/pay'))).toBe(false);
     expect(authorizeId()(pay)).toBe(false);
   });

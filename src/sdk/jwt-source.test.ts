@@ -32,6 +32,20 @@ afterEach(async () => {
 
 const asked = () => api.calls.filter(({ method }) => method === 'FetchJWTSVID').length;
 
+describe('JWT-SVIDs of others', () => {
+  it('XR-15 XR-24 JR-22 are judged by the keys for JWT-SVIDs alone, not by those for certificates beside them', async () => {
+    const { keys } = JSON.parse(FakeJwtAuthority.jwks(authority, foreign).toString()) as { keys: object[] };
+    const [forTokens, forCertificates] = keys;
+    const use = (forWhat: object | undefined, is: string) => ({ ...forWhat, use: is });
+    const bundle = { keys: [use(forTokens, 'jwt-svid'), use(forCertificates, 'x509-svid')] };
+    api.jwtBundles.send({ bundles: new Map([['spiffe://example.org', Buffer.from(JSON.stringify(bundle))]]) });
+    using source = await JwtSource.open({ client });
+    const tokenOf = (by: FakeJwtAuthority): string => by.svid(web, ['a'], clock.now()).svid;
+    expect(source.validate(tokenOf(authority), 'a').id).toBe(web);
+    expect(() => source.validate(tokenOf(foreign), 'a')).toThrow(expect.objectContaining({ reason: 'unknown-key' }));
+  });
+});
+
 describe('JWT-SVIDs of ours', () => {
   it('are cached until half of their life, by the set of audiences and the identity', async () => {
     using source = await JwtSource.open({ client });

@@ -3,8 +3,8 @@ import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jwks, publicKeyOf, readToken } from './documents.ts';
 import { first, type Mayfly, startMayfly } from './fixture.ts';
-import { decodeJwtBundlesResponse, decodeJwtSvidResponse, encodeJwtSvidRequest } from './wire.ts';
-import { granted, grpc, type Workload } from './workload.ts';
+import { decodeJwtBundlesResponse, encodeJwtSvidRequest } from './wire.ts';
+import { grpc, type Workload } from './workload.ts';
 
 const id = (name: string): string => `spiffe://example.org/${name}`;
 const names = ['first', 'second', 'third'].map(id);
@@ -41,12 +41,8 @@ describe('FetchJWTSVID', () => {
   });
 
   it('JR-03 audiences that are empty strings are InvalidArgument, alone or among others', async () => {
-    for (const audience of [[''], ['', ''], ['reports', '']]) {
-      const answer = await ask(audience);
-      if (answer.code === grpc.ok && audience.includes('reports')) {
-        const { svid } = first(decodeJwtSvidResponse(granted(answer)).svids);
-        expect([readToken(svid).claims['aud']].flat()).toEqual(['reports']);
-      } else expect(answer).toMatchObject({ code: grpc.invalidArgument, messages: [] });
+    for (const audience of [[''], ['', ''], ['reports', ''], ['', 'reports']]) {
+      expect(await ask(audience)).toMatchObject({ code: grpc.invalidArgument, messages: [] });
     }
   });
 
@@ -146,7 +142,7 @@ describe('FetchJWTBundles', () => {
   it('JR-17 no key of another use is in it', async () => {
     const keys = jwks((await three.jwtBundles()).bundles.get('spiffe://example.org'));
     for (const key of keys) {
-      expect(['jwt-svid', undefined]).toContain(key['use']);
+      expect(key['use']).toBe('jwt-svid');
       expect(key).not.toHaveProperty('x5c');
     }
     const { x509Authorities } = await mayfly.operator.bundle();

@@ -4,7 +4,7 @@ import { X509Certificate as PeculiarCertificate, X509Crl } from '@peculiar/x509'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { certificates, issuerAmong, leafOf } from './documents.ts';
 import { first, type Mayfly, startMayfly } from './fixture.ts';
-import { decodeX509BundlesResponse, type X509SvidResponse } from './wire.ts';
+import { decodeValidateResponse, decodeX509BundlesResponse, type X509SvidResponse } from './wire.ts';
 import { granted, grpc, type Workload } from './workload.ts';
 
 const id = (name: string): string => `spiffe://example.org/${name}`;
@@ -16,7 +16,8 @@ let answer: X509SvidResponse;
 
 beforeAll(async () => {
   mayfly = await startMayfly();
-  for (const spiffeId of names) await mayfly.operator.create({ spiffeId, selectors: ['unix:uid:10001'] });
+  for (const spiffeId of names)
+    await mayfly.operator.create({ spiffeId, selectors: ['unix:uid:10001'], audiences: ['reports'] });
   await mayfly.operator.create({
     spiffeId: id('federated'),
     selectors: ['unix:uid:10002'],
@@ -49,6 +50,17 @@ describe('FetchX509SVID', () => {
   it('WA-22 every mandatory field is set in every SVID', () => {
     for (const { spiffeId, x509Svid, x509SvidKey, bundle } of answer.svids) {
       expect([spiffeId.length, x509Svid.length, x509SvidKey.length, bundle.length]).not.toContain(0);
+    }
+  });
+
+  it('WA-22 and in every other response: a bundle has its trust domain and its authorities, a token its id, claims their subject', async () => {
+    const [web] = await three.jwt(['reports']);
+    expect(web?.spiffeId).toBe(names[0]);
+    const validated = decodeValidateResponse(granted(await three.validate('reports', web?.svid ?? '')));
+    expect([validated.spiffeId, validated.claims['sub']]).toEqual([names[0], names[0]]);
+    for (const { bundles } of [await three.x509Bundles(), await three.jwtBundles()]) {
+      expect([...bundles.keys()]).toEqual(['spiffe://example.org']);
+      for (const value of bundles.values()) expect(value.length).toBeGreaterThan(10);
     }
   });
 
