@@ -7,17 +7,18 @@ import type { Config } from './config.ts';
 import { IdentityError } from './errors.ts';
 import { type Ledger, openLedger, RefusalCounter, verifyLedger } from './ledger/ledger.ts';
 import { openRegistry, type Registry } from './registry/registry.ts';
+import { Reload, type Reloaded } from './reload.ts';
 import { systemClock as clock } from './runtime/clock.ts';
 import { type DataDirectory, openDataDirectory } from './runtime/data-directory.ts';
 import { environment } from './runtime/environment.ts';
 import { enableFailpoints, failpoint } from './runtime/failpoint.ts';
 import { protectMemory } from './runtime/kernel.ts';
-import { createLog, type Log } from './runtime/log.ts';
+import { type AdjustableLog, createLog, type Log } from './runtime/log.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { refuseObservers } from './runtime/observers.ts';
 import { systemRandom as random } from './runtime/random.ts';
 import { SeenMark } from './runtime/seen-mark.ts';
-import { endRequested, stayAlive } from './runtime/signals.ts';
+import { endRequested, onHangup, stayAlive } from './runtime/signals.ts';
 import { terminal } from './runtime/terminal.ts';
 import { closedDirectory } from './runtime/unix-socket.ts';
 import { version } from './runtime/version.ts';
@@ -29,7 +30,7 @@ import { welcome } from './welcome.ts';
 interface Rooms {
   readonly config: Config;
   readonly trustDomain: TrustDomain;
-  readonly log: Log;
+  readonly log: AdjustableLog;
   readonly metrics: Metrics;
   readonly data: DataDirectory;
   readonly seen: SeenMark;
@@ -43,7 +44,8 @@ interface Rooms {
 }
 
 /** Runs until SIGTERM or SIGINT; what was opened is closed in the opposite order, whatever happens. */
-export async function up(config: Config): Promise<void> {
+/** @param read the same settings, read again */
+export async function up(config: Config, read: () => Promise<Config>): Promise<void> {
   const trustDomain = requireTrustDomain(config);
   const failpoints = enableFailpoints(environment.failpoints()) || undefined;
   refuseObservers(environment.nodeOptions());
@@ -56,7 +58,9 @@ export async function up(config: Config): Promise<void> {
   failpoint('up.rooms-open');
   const agent = await startAgent({ socket: config.socket, clock, random, ...rooms });
   closing.defer(() => agent.stop());
-  const server = await serveOperators(rooms, agent);
+  const reload = reloading(rooms, read);
+  using _hangup = onHangup(() => void reload.now().then(...told(rooms.log)));
+  const server = await serveOperators(rooms, agent, reload);
   closing.defer(() => server.stop());
   const problems = watchProblems(rooms, [agent, server]);
   await serveStatus(rooms, agent, problems, closing);
@@ -137,7 +141,25 @@ async function recordEnd(ledger: Ledger, { reason }: { readonly reason: string }
     .catch((err) => log.error({ err }, 'the end is not on record'));
 }
 
-function serveOperators(rooms: Rooms, agent: Agent): Promise<Server> {
+/** What can change without a restart, and how. */
+function reloading({ config, log, authority, ledger }: Rooms, read: () => Promise<Config>): Reload {
+  const ttl = ({ x509_svid_ttl: x509, jwt_svid_ttl: jwt }: Config): void => authority.setTtl({ x509, jwt });
+  const apply = {
+    log_level: ({ log_level }: Config) => {
+      log.level = log_level;
+    },
+    x509_svid_ttl: ttl,
+    jwt_svid_ttl: ttl,
+  };
+  return new Reload({ config, read, apply, ledger });
+}
+
+const told = (log: Log): [(reloaded: Reloaded) => void, (error: unknown) => void] => [
+  (reloaded) => log.info(reloaded, 'the settings were read again'),
+  (err) => log.error({ err }, 'the settings could not be read again, and stay as they are'),
+];
+
+function serveOperators(rooms: Rooms, agent: Agent, reload: Reload): Promise<Server> {
   const { config, trustDomain, registry, ledger, refusals, verify } = rooms;
   const startedAt = new Date(clock.now());
   const status = () => ({
@@ -158,6 +180,7 @@ function serveOperators(rooms: Rooms, agent: Agent): Promise<Server> {
     verifyLedger: verify,
     flushRefusals,
     streams: agent.delivery,
+    reload: (by) => reload.now(by),
     ...rooms,
   });
 }

@@ -22,6 +22,7 @@ const rows: Readonly<Record<string, number>> = {
   config: 5,
   welcome: 5,
   up: 5,
+  reload: 5,
   main: 5,
   cli: 5,
 };

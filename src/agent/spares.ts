@@ -2,7 +2,7 @@
  * SVIDs that are signed and that nobody holds yet: the next process of an entry is answered without waiting for a key
  * or a signature. A spare is nobody's credential until a process takes it, and is recorded then, as every other is.
  */
-import type { Authority, IssuedX509Svid } from '../authority/authority.ts';
+import type { ActiveIssuers, Authority, IssuedX509Svid } from '../authority/authority.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { type LeafKey, newLeafKey } from '../runtime/leaf-key.ts';
@@ -15,6 +15,7 @@ export interface SignedX509Svid {
 
 interface Spare extends SignedX509Svid {
   readonly revision: number;
+  readonly issuer: ActiveIssuers['x509'];
 }
 
 /** Entries for which a spare is kept; the one that was asked for longest ago goes first. */
@@ -41,11 +42,11 @@ export class Spares {
     return spare !== undefined && this.#isGood(spare, entry) ? spare : this.#sign(entry);
   }
 
-  /** Of the same revision, by the authority that signs now, and young. */
-  #isGood({ revision, issued }: Spare, entry: Entry): boolean {
+  /** Of the same revision, by what signs now (another authority, or another default life, is another issuer), and young. */
+  #isGood({ revision, issuer, issued }: Spare, entry: Entry): boolean {
     const age = this.#clock.now() - issued.issuedAt;
     const fresh = age >= 0 && age <= Math.min(staleMs, staleShare * (issued.notAfter - issued.issuedAt));
-    return fresh && revision === entry.revision && issued.authorityId === this.#authority.active.value.x509?.id;
+    return fresh && revision === entry.revision && issuer === this.#authority.active.value.x509;
   }
 
   async #sign(entry: Entry): Promise<SignedX509Svid> {
@@ -55,10 +56,11 @@ export class Spares {
 
   /** A spare that cannot be made is no loss: whoever needs the SVID hears why. */
   async #prepare(entry: Entry): Promise<void> {
+    const issuer = this.#authority.active.value.x509;
     const signed = await this.#sign(entry).catch(() => undefined);
     if (signed === undefined) return;
     failpoint('agent.spare-signed');
-    this.#spares.set(entry.id, { ...signed, revision: entry.revision });
+    this.#spares.set(entry.id, { ...signed, issuer, revision: entry.revision });
     if (this.#spares.size > spareLimit) this.#spares.delete(this.#spares.keys().next().value ?? '');
   }
 }

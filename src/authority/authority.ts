@@ -104,6 +104,8 @@ export interface Authority {
    * @param signedUntil when the last credential that an authority signed ends
    */
   plan(order: Order, signedUntil: (id: string) => number): Plan;
+  /** Lives of SVIDs whose entry does not say, from the next one on. */
+  setTtl(ttlSeconds: Readonly<Record<AuthorityKind, number>>): void;
   /** Takes back what is on record as taken back; resolves once the lists say so. */
   revoke(revocation: Revocation): Promise<void>;
   /** Takes one step of a plan. @returns the id of the authority that it was about */
@@ -206,6 +208,10 @@ class OpenAuthority implements Authority {
   plan(order: Order, signedUntil: (id: string) => number): Plan {
     const { authorities, policy } = this.#succession;
     return planOrder(order, { authorities, policy, signedUntil, now: this.#options.clock.now() });
+  }
+
+  setTtl(ttlSeconds: Readonly<Record<AuthorityKind, number>>): void {
+    this.#succession.setTtl(ttlSeconds, Math.max(ttlSeconds.x509, ttlSeconds.jwt) * 1000);
   }
 
   revoke(revocation: Revocation): Promise<void> {

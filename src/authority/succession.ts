@@ -55,7 +55,7 @@ export class Succession {
   readonly standing: Watch<ReadonlySet<string>>;
   /** Who was taken back; one list for each X.509 authority in the bundle. */
   readonly crls: Crls;
-  readonly #parts: SuccessionParts;
+  #parts: SuccessionParts;
   /** Keys of what is prepared or active. An old one signs no more. */
   readonly #signers = new Map<string, Signer>();
 
@@ -104,6 +104,12 @@ export class Succession {
       record,
       step.do === 'revoke' ? { verb: 'revoked', by } : { verb: 'removed', reason: 'expired' },
     );
+  }
+
+  /** Lives of SVIDs whose entry does not say, from the next one on. */
+  setTtl(ttlSeconds: SuccessionParts['ttlSeconds'], longestTtlMs: number): void {
+    this.#parts = { ...this.#parts, ttlSeconds, policy: { ...this.#parts.policy, longestTtlMs } };
+    for (const record of this.authorities) if (record.state === 'active') this.#setIssuer(record);
   }
 
   /** Signs the revocation lists that are not up to date. */

@@ -1,11 +1,31 @@
 import type { Command } from 'commander';
 import type { Config } from '../config.ts';
+import { adminLeaf } from './admin-leaf.ts';
 import { type ConfigFlags, configFlags, loadConfig } from './config-flags.ts';
 import { leaf } from './leaf.ts';
 import type { DocumentOf } from './shapes.ts';
 import * as shapes from './shapes.ts';
 
 export function define(config: Command): void {
+  print(config);
+  adminLeaf(config.command('reload'), {
+    does: 'have the running issuer read its settings again, as SIGHUP does',
+    about: 'No stream notices. A setting that needs a restart is named, and stays as it is until then.',
+    prints: shapes.reloaded,
+    ask: async (admin) => {
+      const document = await admin.ask(admin.client.reloadConfig, {});
+      return { document, text: told(document) };
+    },
+  });
+}
+
+function told({ changed, needRestart }: DocumentOf<typeof shapes.reloaded>): string {
+  if (changed.length + needRestart.length === 0) return 'Nothing has changed.\n';
+  const now = changed.length === 0 ? '' : `In effect now: ${changed.join(', ')}.\n`;
+  return `${now}${needRestart.length === 0 ? '' : `After a restart: ${needRestart.join(', ')}.\n`}`;
+}
+
+function print(config: Command): void {
   leaf<[], ConfigFlags>(configFlags(config.command('print')), {
     does: 'print every setting as `mayfly up` with the same options would use it',
     about: 'What is printed is itself a file for --config.',

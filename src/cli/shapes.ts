@@ -176,6 +176,7 @@ export const configuration = shape({
   executableHashLimit: 'number',
   ledgerSegmentBytes: 'number',
 });
+export const reloaded = shape({ changed: ['string'], needRestart: ['string'] });
 export const revocation = shape({
   serial: 'string | null',
   jti: 'string | null',

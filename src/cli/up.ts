@@ -12,7 +12,7 @@ export function define(command: Command): void {
     act: async (_, options) => {
       const config = await loadConfig(options);
       const { up } = await import('../up.ts');
-      await up(config);
+      await up(config, () => loadConfig(options));
       return undefined;
     },
   });

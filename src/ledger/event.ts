@@ -88,6 +88,12 @@ export type LedgerEvent =
     }
   | { readonly kind: 'mayfly.stopped'; readonly reason: string }
   | ({
+      readonly kind: 'config.reloaded';
+      /** Names of settings, never their values. */
+      readonly changed: readonly string[];
+      readonly needRestart: readonly string[];
+    } & Partial<Actor>)
+  | ({
       readonly kind: 'attestation.granted';
       readonly entries: readonly { id: string; revision: number; spiffeId: string; owner: string }[];
     } & Subject)

@@ -4,6 +4,8 @@ import { printableJson } from './printable.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+/** Whose level may change while it is used. */
+export type AdjustableLog = Log & { level: string };
 
 /** Should one of these ever be logged by mistake, its value does not appear (R-AUD-1). */
 const secrets = ['privateKey', 'key', 'token', 'svid', 'x509SvidKey', 'password'];
@@ -11,7 +13,7 @@ const secrets = ['privateKey', 'key', 'token', 'svid', 'x509SvidKey', 'password'
 /** Standard error, so that standard output stays for answers. */
 const standardError = (): DestinationStream => pino.destination({ fd: 2, sync: true });
 
-export const createLog = (level: LogLevel, to: DestinationStream = standardError()): Log =>
+export const createLog = (level: LogLevel, to: DestinationStream = standardError()): AdjustableLog =>
   pino(
     {
       level,

@@ -16,3 +16,9 @@ export function stayAlive(): Disposable {
   const timer = setInterval(() => undefined, 2 ** 30);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
+
+/** Calls `asked` at each SIGHUP, until disposed. */
+export function onHangup(asked: () => void): Disposable {
+  process.on('SIGHUP', asked);
+  return { [Symbol.dispose]: () => void process.off('SIGHUP', asked) };
+}

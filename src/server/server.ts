@@ -3,15 +3,15 @@ import type { WorkloadAttestor } from '../attest/attest.ts';
 import type { Authority } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
 import { AdminService, type GetStatusResponse } from '../gen/mayfly/admin/v1/admin.ts';
-import type { Ledger, VerifyReport } from '../ledger/ledger.ts';
+import type { Actor, Ledger, VerifyReport } from '../ledger/ledger.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Clock, sleep } from '../runtime/clock.ts';
 import { onFirstByte } from '../runtime/first-byte.ts';
-import { GrpcServer } from '../runtime/grpc-server.ts';
+import { type Call, GrpcServer } from '../runtime/grpc-server.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Peer, Peers } from '../runtime/peer.ts';
 import { descriptorOf, listenUnix } from '../runtime/unix-socket.ts';
-import { recorded } from './admin.ts';
+import { actor, recorded } from './admin.ts';
 import { authorityMethods } from './authority.ts';
 import { orderMethods, type Streams } from './authority-orders.ts';
 import { credentialMethods } from './credentials.ts';
@@ -37,6 +37,9 @@ export interface ServerParts {
   readonly verifyLedger: () => Promise<VerifyReport>;
   readonly flushRefusals: () => Promise<void>;
   readonly status: () => GetStatusResponse;
+  readonly reload: (
+    by: Actor,
+  ) => Promise<{ readonly changed: readonly string[]; readonly needRestart: readonly string[] }>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -71,6 +74,10 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),
     getStatus: parts.status,
+    reloadConfig: async (_: unknown, call: Call<Peer>) => {
+      const { changed, needRestart } = await parts.reload(actor(call));
+      return { changed: [...changed], needRestart: [...needRestart] };
+    },
   };
   server.add(AdminService, recorded(handlers, parts.recorder));
   const socket = await listenUnix({

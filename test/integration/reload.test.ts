@@ -1,0 +1,66 @@
+/** Settings change under a running issuer, and no stream notices. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isoTime, leafOf } from './documents.ts';
+import { first, type Mayfly, newDirectory, startMayfly, until } from './fixture.ts';
+import type { Stream } from './workload.ts';
+
+const directory = newDirectory();
+const file = join(directory, 'mayfly.yaml');
+const settings = (text: string): void => writeFileSync(file, text);
+let mayfly: Mayfly;
+let stream: Stream;
+
+beforeAll(async () => {
+  settings('log_level: info\nx509_svid_ttl: 1h\n');
+  mayfly = await startMayfly({ directory, flags: ['--config', file] });
+  await mayfly.operator.addPerson('ada');
+  await mayfly.operator.create({ spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:10001'] });
+  stream = (await mayfly.workload(10001)).open('FetchX509SVID');
+  await stream.next();
+});
+afterAll(() => mayfly?.[Symbol.asyncDispose]());
+
+async function lifeOfNext(): Promise<number> {
+  const { svids } = await (await mayfly.workload(10001)).x509();
+  const { notBefore, notAfter } = isoTime(leafOf(first(svids).x509Svid));
+  return (notAfter - notBefore) / 1000;
+}
+
+const reload = async () => JSON.parse((await mayfly.command('config', 'reload', '--json')).stdout);
+
+describe('settings that are read again', () => {
+  it('take effect for what comes next, and say what needs a restart', async () => {
+    settings('log_level: debug\nx509_svid_ttl: 10m\nca_ttl: 12h\n');
+    expect(await reload()).toEqual({ changed: ['log_level', 'x509_svid_ttl'], needRestart: ['ca_ttl'] });
+    expect(await lifeOfNext()).toBeLessThan(700);
+    expect(await reload()).toEqual({ changed: [], needRestart: ['ca_ttl'] });
+  });
+
+  it('are read again at SIGHUP too', async () => {
+    settings('log_level: info\nx509_svid_ttl: 20m\n');
+    process.kill(mayfly.pid, 'SIGHUP');
+    await until('it said so', () => mayfly.output.includes('the settings were read again'));
+    expect(await lifeOfNext()).toBeGreaterThan(1_100);
+    expect(await reload()).toEqual({ changed: [], needRestart: [] });
+  });
+
+  it('stay as they are when the file is wrong, with its line', async () => {
+    settings('log_level: info\nx509_svid_ttl: 20m\ncolour: blue\n');
+    const { status, stderr } = await mayfly.command('config', 'reload');
+    expect([status, stderr]).toEqual([2, expect.stringContaining(`${file}:3: colour`)]);
+    expect(await lifeOfNext()).toBeGreaterThan(1_100);
+  });
+
+  it('are on record by name, with who asked', async () => {
+    const records = await mayfly.operator.records({ kind: 'config.reloaded' });
+    const changes = records.map(({ json }) => JSON.parse(json)).filter(({ changed }) => changed.length > 0);
+    const [asked, hung] = changes;
+    expect(changes).toHaveLength(2);
+    expect(asked).toMatchObject({ changed: ['log_level', 'x509_svid_ttl'], actorUid: process.geteuid?.() });
+    expect(hung).not.toHaveProperty('actorUid');
+  });
+
+  it('do not touch a stream that is open', () => expect(stream.waiting).toBe(0));
+});
