@@ -67,6 +67,13 @@ const schema = z.strictObject({
     .int()
     .min(4096)
     .default(64 * 1024 * 1024),
+  user_connections: z.number().int().min(1).default(4_000),
+  user_calls: z.number().int().min(1).default(12_000),
+  user_bytes: z
+    .number()
+    .int()
+    .min(1024 * 1024)
+    .default(64 * 1024 * 1024),
 });
 
 /** What each setting means, in the order in which it is printed. */
@@ -84,6 +91,9 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   jwt_key_type: 'the same; RSA keys sign RS256',
   executable_hash_limit: 'bytes; larger executables get no unix:sha256 selector',
   ledger_segment_bytes: 'size at which a ledger segment is sealed',
+  user_connections: 'connections of one user of the host, at one time',
+  user_calls: 'open calls of one user of the host, streams too, at one time',
+  user_bytes: 'memory for requests and answers of one user of the host that are under way',
 };
 
 const durations: ReadonlySet<string> = new Set(['x509_svid_ttl', 'jwt_svid_ttl', 'ca_ttl']);

@@ -56,7 +56,8 @@ export async function up(config: Config, read: () => Promise<Config>): Promise<v
   await using closing = new AsyncDisposableStack();
   const rooms = await openRooms({ config, trustDomain, failpoints }, ending, closing);
   failpoint('up.rooms-open');
-  const agent = await startAgent({ socket: config.socket, clock, random, ...rooms });
+  const limits = { connections: config.user_connections, calls: config.user_calls, bytes: config.user_bytes };
+  const agent = await startAgent({ socket: config.socket, clock, random, limits, ...rooms });
   closing.defer(() => agent.stop());
   const reload = reloading(rooms, read);
   using _hangup = onHangup(() => void reload.now().then(...told(rooms.log)));
@@ -245,6 +246,7 @@ async function serveStatus(
 ): Promise<void> {
   metrics.gauge('mayfly_entries', 'registration entries', () => registry.count());
   metrics.gauge('mayfly_open_calls', 'calls of workloads that are open', () => agent.openStreams());
+  metrics.gauge('mayfly_open_connections', 'connections of workloads that are open', () => agent.openConnections());
   metrics.gauge('mayfly_ledger_records', 'records in the ledger', () => ledger.head().seq);
   metrics.gauge('mayfly_problems', 'what keeps this issuer from being ready', () => problems().length);
   if (config.http === undefined) return;

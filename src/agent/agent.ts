@@ -6,9 +6,11 @@ import { ServerReflectionService as ReflectionV1Alpha } from '../gen/grpc/reflec
 import { SpiffeWorkloadAPIService } from '../gen/workload.ts';
 import { sleep } from '../runtime/clock.ts';
 import { GrpcServer } from '../runtime/grpc-server.ts';
+import { descriptorLimit, peerCredentials } from '../runtime/kernel.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Peer, Peers } from '../runtime/peer.ts';
 import { listenUnix } from '../runtime/unix-socket.ts';
+import { type BudgetLimits, Budgets } from './budgets.ts';
 import { Delivery } from './delivery.ts';
 import { acceptConnection } from './endpoint.ts';
 import { health } from './health.ts';
@@ -19,12 +21,14 @@ import { workloadApi } from './workload-api.ts';
 export interface AgentParts extends Omit<IdentitiesParts, 'peers'> {
   readonly socket: string;
   readonly log: Log;
+  readonly limits: BudgetLimits;
 }
 
 export interface Agent {
   /** Absolute path of the socket. */
   readonly socket: string;
   openStreams(): number;
+  openConnections(): number;
   /** What the open streams have been sent. */
   readonly delivery: Delivery;
   /** What is wrong with the socket's place, if anything is. */
@@ -37,17 +41,21 @@ export interface Agent {
 const messageLimit = 64 * 1024;
 const streamsPerConnection = 100;
 const stopGraceMs = 2_000;
+/** The rest is for the ledger, the registry and what is known of each caller. */
+const shareOfDescriptors = 0.9;
 const services = ['SpiffeWorkloadAPI', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection'];
 
 export async function startAgent(parts: AgentParts): Promise<Agent> {
-  const { authority, clock, log } = parts;
+  const { authority, clock, log, limits, metrics } = parts;
+  const lastDescriptor = Math.floor(descriptorLimit() * shareOfDescriptors);
+  const budgets = new Budgets({ limits, lastDescriptor, metrics });
   const peers = new Peers({ watchExits: true });
   const identities = new Identities({ ...parts, peers });
   const server = new GrpcServer<Peer>({
     admit: requireHeader,
     messageLimit,
     streamsPerConnection,
-    failed: failing(log),
+    failed: failing(log, budgets),
   });
   const delivery = new Delivery();
   const bundle = () => authority.bundle.value;
@@ -60,14 +68,17 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     path: parts.socket,
     mode: 0o666,
     report: (problem) => log.error(problem),
+    screen: (descriptor) => budgets.admits(peerCredentials(descriptor).uid, descriptor),
     accept: (connection) =>
       acceptConnection(connection, {
+        budgets,
         peers,
         server,
         log,
         disconnected: ({ process }) => identities.disconnected(process),
         refused: ({ process }, reason) => {
-          log.warn({ pid: process.pid, uid: process.ids.uid, reason }, 'a connection was cut');
+          const { uid } = process.ids;
+          if (budgets.of(uid).mayLog()) log.warn({ pid: process.pid, uid, reason }, 'a connection was cut');
           identities.refused(process, reason);
         },
       }),
@@ -75,6 +86,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   return {
     socket: socket.path,
     openStreams: () => server.openCalls,
+    openConnections: () => server.openConnections,
     delivery,
     problem: () => socket.problem,
     stop: async () => {
@@ -98,12 +110,14 @@ function requireHeader(path: string, call: { metadata: Readonly<Record<string, u
  * suffer is for the log. Anything else is a bug and leaves as an incident id.
  */
 const failing =
-  (log: Log) =>
+  (log: Log, budgets: Budgets) =>
   (path: string, { process }: Peer, error: unknown): IdentityError | undefined => {
     const caller = { path, pid: process.pid, uid: process.ids.uid };
     if (error instanceof IdentityError) {
       const level = error.code === 'cancelled' ? 'debug' : 'info';
-      log[level]({ ...caller, code: error.code, reason: error.reason, err: error.cause }, error.message);
+      if (budgets.of(caller.uid).mayLog()) {
+        log[level]({ ...caller, code: error.code, reason: error.reason, err: error.cause }, error.message);
+      }
       return ownTrouble.has(error.code) && error.reason !== undefined ? notNow(error) : error;
     }
     log.error({ ...caller, err: error }, 'internal error');

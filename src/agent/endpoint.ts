@@ -3,11 +3,14 @@ import type net from 'node:net';
 import { IdentityError } from '../errors.ts';
 import { onFirstByte } from '../runtime/first-byte.ts';
 import type { GrpcServer } from '../runtime/grpc-server.ts';
+import { peerCredentials } from '../runtime/kernel.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Peer, Peers } from '../runtime/peer.ts';
 import { descriptorOf } from '../runtime/unix-socket.ts';
+import type { Budget, Budgets } from './budgets.ts';
 
 export interface EndpointParts {
+  readonly budgets: Budgets;
   readonly peers: Peers;
   readonly server: GrpcServer<Peer>;
   readonly log: Log;
@@ -17,10 +20,19 @@ export interface EndpointParts {
   readonly refused: (peer: Peer, reason: string) => void;
 }
 
-/** Takes one accepted connection: no peer beyond doubt, no service. */
+/** Takes one accepted connection when it is its user's turn: no peer beyond doubt, no service. */
 export function acceptConnection(socket: net.Socket, parts: EndpointParts): void {
   socket.on('error', () => socket.destroy());
-  const peer = learnPeer(socket, parts);
+  const budget = parts.budgets.of(peerCredentials(descriptorOf(socket)).uid);
+  const connection = budget.connect(() => socket.destroy());
+  socket.once('close', () => connection[Symbol.dispose]());
+  budget.run(() => {
+    if (!socket.destroyed) meet(socket, budget, parts);
+  });
+}
+
+function meet(socket: net.Socket, budget: Budget, parts: EndpointParts): void {
+  const peer = learnPeer(socket, budget, parts);
   if (peer === undefined) return;
   const ended = peer.process.onEnded(() => socket.destroy());
   socket.once('close', () => {
@@ -28,19 +40,35 @@ export function acceptConnection(socket: net.Socket, parts: EndpointParts): void
     if (parts.peers.release(peer.process)) parts.disconnected(peer);
   });
   onFirstByte(socket, (writer) => {
-    if (writer === peer.credentials.pid) return parts.server.serve(socket, peer);
-    // R-PEER-3: whoever speaks has been given the connection by another.
-    if (writer !== 0) parts.refused(peer, 'peer-is-not-the-writer');
-    socket.destroy();
+    budget.run(() => {
+      if (!socket.destroyed) hear(socket, writer, { peer, budget, parts });
+    });
   });
 }
 
-function learnPeer(socket: net.Socket, { peers, log }: EndpointParts): Peer | undefined {
+interface Met {
+  readonly peer: Peer;
+  readonly budget: Budget;
+  readonly parts: EndpointParts;
+}
+
+function hear(socket: net.Socket, writer: number | undefined, { peer, budget, parts }: Met): void {
+  if (writer === peer.credentials.pid) {
+    parts.server.serve(socket, peer, budget);
+    return;
+  }
+  if (writer === undefined) budget.cut('silent');
+  // R-PEER-3: whoever speaks has been given the connection by another.
+  else if (writer !== 0) parts.refused(peer, 'peer-is-not-the-writer');
+  socket.destroy();
+}
+
+function learnPeer(socket: net.Socket, budget: Budget, { peers, log }: EndpointParts): Peer | undefined {
   try {
     return peers.accept(descriptorOf(socket));
   } catch (error) {
     const reason = error instanceof IdentityError ? error.reason : 'bug';
-    log.warn({ reason, err: error }, 'a connection was refused: its process could not be told beyond doubt');
+    if (budget.mayLog()) log.warn({ reason, err: error }, 'a connection was refused: its process is not beyond doubt');
     socket.destroy();
     return undefined;
   }

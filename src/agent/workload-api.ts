@@ -105,7 +105,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
     instance.bells.add(bell);
     using reader = delivery.reader();
     try {
-      for (let sent = ''; !call.signal.aborted; ) {
+      for (let sent = ''; !call.signal.aborted; await call.turn()) {
         const update = await look(instance);
         if (call.signal.aborted) return;
         identities.assertSame(instance);

@@ -11,8 +11,11 @@ import { handleOf } from './unix-socket.ts';
 /** A caller connects because it has something to say. */
 const silenceMs = 10_000;
 
-/** Calls `spoken` once, with the pid of whoever wrote the first byte (0: nobody who can be named), before it is read. */
-export function onFirstByte(socket: net.Socket, spoken: (writer: number) => void): void {
+/**
+ * Calls `spoken` once, with the pid of whoever wrote the first byte (0: nobody who can be named; undefined: nothing was
+ * said in time), before it is read. Until then, and after, nobody reads the socket.
+ */
+export function onFirstByte(socket: net.Socket, spoken: (writer: number | undefined) => void): void {
   const handle = handleOf(socket);
   const writer = firstWriter(handle.fd);
   if (writer !== undefined) {
@@ -24,10 +27,13 @@ export function onFirstByte(socket: net.Socket, spoken: (writer: number) => void
   handle.useUserBuffer(nothing);
   handle.onread = () => {
     handle.onread = read;
+    handle.readStop();
     socket.setTimeout(0);
     spoken(firstWriter(handle.fd) ?? 0);
   };
-  socket.setTimeout(silenceMs, () => socket.destroy());
+  handle.reading = true;
+  handle.readStart();
+  socket.setTimeout(silenceMs, () => spoken(undefined));
 }
 
 const nothing = Buffer.alloc(0);

@@ -1,7 +1,8 @@
 /** One gRPC call: a stream of HTTP/2 with its request read, its handler run and its status sent exactly once. */
 import type http2 from 'node:http2';
 import { grpcStatus, IdentityError } from '../errors.ts';
-import { systemClock } from './clock.ts';
+import { elapsed, systemClock } from './clock.ts';
+import type { Allowance } from './grpc-connection.ts';
 import { encodeStatusMessage, FrameReader, frame, parseTimeout } from './grpc-frames.ts';
 import type { Call, Method } from './grpc-server.ts';
 import type { Member } from './roster.ts';
@@ -11,6 +12,7 @@ export interface GrpcCallParts<Peer> {
   readonly stream: http2.ServerHttp2Stream;
   readonly headers: http2.IncomingHttpHeaders;
   readonly peer: Peer;
+  readonly allowance: Allowance;
   readonly method: Method<Peer> | undefined;
   readonly messageLimit: number;
   /** Told of an error; what it returns is what the caller sees. */
@@ -19,6 +21,10 @@ export interface GrpcCallParts<Peer> {
 }
 
 const INTERNAL = 13;
+/** For the whole of a request that is one message. */
+const requestMs = 10_000;
+/** For one answer to be taken. Who reads slower than this is not served (reliability: slow readers). */
+const answerMs = 60_000;
 
 export class GrpcCall<Peer> implements Call<Peer>, Member {
   place = 0;
@@ -31,6 +37,11 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
   #deadline: Disposable | undefined;
   #done = false;
   #gone = false;
+  #begun = false;
+  /** Bytes that are kept for this call. */
+  #kept = 0;
+  /** When the caller must have done what we wait for. */
+  #dueAt = Infinity;
 
   constructor(parts: GrpcCallParts<Peer>) {
     this.#parts = parts;
@@ -38,7 +49,6 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     this.peer = parts.peer;
     this.metadata = parts.headers;
     this.#stream.on('close', () => this.#closed());
-    this.#stream.on('error', () => undefined);
   }
 
   /** Made when first asked for: most unary calls never do. */
@@ -57,9 +67,24 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     this.#finish(reason);
   }
 
+  /** Whoever neither sends nor takes what we wait for does not keep us waiting for ever. */
+  look(now: number): void {
+    if (now < this.#dueAt) return;
+    this.#dueAt = Infinity;
+    this.abort(new IdentityError('deadline-exceeded', 'the request did not end, or the answer was not read'));
+    this.#stream.destroy();
+  }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.#parts.allowance.run(resolve));
+  }
+
   /** Order of checks: HTTP, our own admission, the method, the request's shape; then the handler. */
   run(admit: () => void): void {
+    if (this.#done) return;
     try {
+      this.#parts.allowance.keep('calls', 1);
+      this.#begun = true;
       this.#checkHttp();
       admit();
       if (this.#parts.method === undefined) throw new IdentityError('unimplemented', 'no such method');
@@ -95,8 +120,10 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
   #readOne(method: Method<Peer>): void {
     const reader = new FrameReader(this.#parts.messageLimit);
     const messages: Buffer[] = [];
+    this.#dueAt = elapsed() + requestMs;
     this.#stream.on('data', (chunk: Buffer) =>
       this.#guarded(() => {
+        this.#keep(chunk.length);
         messages.push(...reader.push(chunk));
         // At once: empty messages cost their sender five bytes each, and might never end.
         if (messages.length > 1) throw notExactlyOne();
@@ -104,6 +131,8 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     );
     this.#stream.on('end', () =>
       this.#guarded(() => {
+        this.#dueAt = Infinity;
+        this.#keep(-this.#kept);
         reader.end();
         const [message] = messages;
         if (message === undefined) throw notExactlyOne();
@@ -143,13 +172,25 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     }
   }
 
-  /** Resolves when the caller has room for more: whoever produces messages waits, and skips what was overtaken. */
+  /**
+   * Resolves when the message has left: there is never more than one under way, and whoever produces them skips what was
+   * overtaken.
+   */
   async #send(message: Buffer): Promise<void> {
+    const framed = frame(message);
+    this.#keep(framed.length);
     if (!this.#stream.headersSent) this.#stream.respond(responseHeaders, { waitForTrailers: true });
-    if (this.#stream.write(frame(message)) || this.#done) return;
-    const drained = new Wake();
-    this.#stream.once('drain', () => drained.ring());
-    await drained.wait(this.signal);
+    const left = new Wake();
+    this.#dueAt = elapsed() + answerMs;
+    this.#stream.write(framed, () => left.ring());
+    await left.wait(this.signal);
+    this.#dueAt = Infinity;
+    this.#keep(-this.#kept);
+  }
+
+  #keep(bytes: number): void {
+    this.#parts.allowance.keep('bytes', bytes);
+    this.#kept += bytes;
   }
 
   #guarded(step: () => void): void {
@@ -173,6 +214,7 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     this.#done = true;
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
+    this.#dueAt = elapsed() + answerMs;
     if (error !== undefined && !stream.headersSent) {
       stream.respond({ ...responseHeaders, ...statusOf(error) }, { endStream: true });
       this.#discardRequest();
@@ -193,6 +235,9 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     this.#done = true;
     this.#gone = true;
     this.#deadline?.[Symbol.dispose]();
+    if (this.#kept > 0) this.#keep(-this.#kept);
+    if (this.#begun) this.#parts.allowance.keep('calls', -1);
+    this.#begun = false;
     // An error costs its stack: only who listens is given one.
     if (this.#abort !== undefined && this.#reason === undefined) {
       this.#reason = callerGone();

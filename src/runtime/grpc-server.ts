@@ -3,12 +3,15 @@
  * call carries it. Written on node:http2 because the peer, the order of checks and the limits are what this program is
  * about (docs/decisions/0003-grpc-on-node-http2.md); clients still use @grpc/grpc-js.
  */
-import http2 from 'node:http2';
+import type http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { IdentityError } from '../errors.ts';
+import { elapsed, systemClock } from './clock.ts';
 import { GrpcCall } from './grpc-call.ts';
-import { type Member, Roster } from './roster.ts';
-import { flatten } from './stream-table.ts';
+import { type Allowance, GrpcConnection, headerListBytes, noLimit } from './grpc-connection.ts';
+import { Roster } from './roster.ts';
+
+export type { Allowance, Cut } from './grpc-connection.ts';
 
 /** What ts-proto generates for a method, as far as a server needs it. */
 export interface MethodDefinition<Request, Response> {
@@ -26,6 +29,8 @@ export interface Call<Peer> {
   readonly metadata: Readonly<Record<string, string | string[] | undefined>>;
   /** Aborts when the caller has gone, the deadline has passed or the server stops; the reason says which. */
   readonly signal: AbortSignal;
+  /** Resolves when it is this caller's turn: before each piece of work that it did not ask for in this moment. */
+  turn(): Promise<void>;
 }
 
 export type UnaryHandler<Request, Response, Peer> = (
@@ -70,22 +75,16 @@ export interface GrpcServerOptions<Peer> {
   readonly streamsPerConnection: number;
 }
 
-/** Metadata of a call, counted as RFC 9113 section 6.5.2 does. Peers are told, and held to it (R-NET-1). */
-const headerListBytes = 8 * 1024;
-const headerListPairs = 64;
-/** Megabytes that one connection may hold in nghttp2 and its queues; Node's default is 10. */
-const sessionMegabytes = 4;
-
-interface Served extends Member {
-  readonly session: http2.Http2Session;
-}
+/** How often connections and calls are looked at for what does not go on. */
+const lookMs = 2_000;
 
 export class GrpcServer<Peer> {
   readonly #options: GrpcServerOptions<Peer>;
   readonly #methods = new Map<string, Method<Peer>>();
-  readonly #sessions = new Roster<Served>();
+  readonly #connections = new Roster<GrpcConnection>();
   readonly #calls = new Roster<GrpcCall<Peer>>();
   #stopping = false;
+  #looking: Disposable | undefined;
 
   constructor(options: GrpcServerOptions<Peer>) {
     this.#options = options;
@@ -105,56 +104,69 @@ export class GrpcServer<Peer> {
     }
   }
 
+  get openConnections(): number {
+    return this.#connections.size;
+  }
+
   /** Speaks HTTP/2 on an accepted socket on behalf of `peer`. Anything that is not HTTP/2 is cut. */
-  serve(socket: Duplex, peer: Peer): void {
-    const session = http2.performServerHandshake(socket, {
-      maxSessionMemory: sessionMegabytes,
-      maxHeaderListPairs: headerListPairs,
-      maxOutstandingPings: 8,
-      settings: {
-        maxConcurrentStreams: this.#options.streamsPerConnection,
-        maxHeaderListSize: headerListBytes,
-        enablePush: false,
-      },
+  serve(socket: Duplex, peer: Peer, allowance: Allowance = noLimit): void {
+    const connection = new GrpcConnection({
+      socket,
+      allowance,
+      streams: this.#options.streamsPerConnection,
+      begin: (stream, headers, raw) => this.#begin({ stream, headers, raw, peer, allowance }),
+      closed: () => this.#connections.delete(connection),
     });
-    flatten(session);
-    const served: Served = { session, place: 0 };
-    this.#sessions.add(served);
-    session.on('stream', (stream, headers, _flags, raw) => this.#begin(stream, headers, raw, peer));
-    session.on('close', () => this.#sessions.delete(served));
-    // A protocol error of one caller is that caller's affair: its session ends, nothing else does.
-    session.on('error', () => session.destroy());
-    session.on('goaway', () => session.close());
+    this.#connections.add(connection);
+    this.#looking ??= systemClock.after(lookMs, () => this.#look());
   }
 
   /** Ends every open call with Unavailable, then every connection; those that linger are cut after `graceMs`. */
   async stop(graceMs: number, wait: (ms: number) => Promise<void>): Promise<void> {
     this.#stopping = true;
     for (const call of this.#calls.all()) call.abort(stopping());
-    const sessions = this.#sessions.all().map(({ session }) => session);
+    const sessions = this.#connections.all().map(({ session }) => session);
     const closed = sessions.map((session) => new Promise<void>((resolve) => session.close(() => resolve())));
     await Promise.race([Promise.all(closed), wait(graceMs)]);
-    for (const { session } of this.#sessions.all()) session.destroy();
+    for (const { session } of this.#connections.all()) session.destroy();
+    this.#looking?.[Symbol.dispose]();
   }
 
-  #begin(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[], peer: Peer): void {
+  #look(): void {
+    const now = elapsed();
+    for (const connection of this.#connections.all()) connection.look(now);
+    for (const call of this.#calls.all()) call.look(now);
+    this.#looking = this.#connections.size > 0 ? systemClock.after(lookMs, () => this.#look()) : undefined;
+  }
+
+  #begin({ stream, headers, raw, peer, allowance }: Begun<Peer>): void {
     const path = headers[':path'] ?? '';
     const call = new GrpcCall<Peer>({
       stream,
       headers,
       peer,
+      allowance,
       method: this.#methods.get(path),
       messageLimit: this.#options.messageLimit,
       failed: (error) => this.#options.failed(path, peer, error),
       ended: () => this.#calls.delete(call),
     });
     this.#calls.add(call);
-    call.run(() => {
+    const admit = (): void => {
       if (this.#stopping) throw stopping();
       if (headerListSize(raw) > headerListBytes) throw tooMuchMetadata();
       this.#options.admit(path, { metadata: headers, peer });
-    });
+    };
+    allowance.run(() => call.run(admit));
   }
+}
+
+interface Begun<Peer> {
+  readonly stream: http2.ServerHttp2Stream;
+  readonly headers: http2.IncomingHttpHeaders;
+  readonly raw: string[];
+  readonly peer: Peer;
+  readonly allowance: Allowance;
 }
 
 /** `raw` is names and values in turn; each pair counts 32 bytes more. */

@@ -2,7 +2,7 @@
  * The few questions that only the kernel can answer about who is at the other end of a Unix socket, and that Node does
  * not ask. Everything here is synchronous and takes microseconds; descriptors it returns belong to the caller.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { IdentityError } from '../errors.ts';
 
@@ -17,6 +17,7 @@ const syscall = libc.func('long syscall(long, int, unsigned int)');
 const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
 const socketpair = libc.func('int socketpair(int, int, int, _Out_ uint8_t *)');
 const setsockopt = libc.func('int setsockopt(int, int, int, const uint8_t *, uint32_t)');
+const accept4 = libc.func('int accept4(int, void *, void *, int)');
 const recvmsg = libc.func('long recvmsg(int, void *, int)');
 
 // Linux numbers, the same on x86-64 and arm64 unless said otherwise.
@@ -33,6 +34,7 @@ const SCM_CREDENTIALS = 2;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const O_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK_CLOEXEC = 0o4000 | O_CLOEXEC;
 const O_PATH = 0o10000000;
 const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000;
 const LOCK_EX_NB = 2 | 4;
@@ -90,6 +92,9 @@ export function noteWriters(listening: number): void {
   const on = Buffer.from([1, 0, 0, 0]);
   if (setsockopt(listening, SOL_SOCKET, SO_PASSCRED, on, on.length) !== 0) throw failure('SO_PASSCRED');
 }
+
+/** The next connection that waits on a listening socket, as a descriptor; negative when there is none. */
+export const acceptNext = (listening: number): number => accept4(listening, null, null, SOCK_NONBLOCK_CLOEXEC);
 
 /**
  * The pid of whoever wrote the first byte that waits on a connection; 0 when there is none to say: the other end hung up,
@@ -181,6 +186,10 @@ export function readLinkBelow(directory: number, name: string): string {
 
 /** Takes the lock on an open file for as long as it stays open; false when somebody else has it. */
 export const tryLock = (fd: number): boolean => flock(fd, LOCK_EX_NB) === 0;
+
+/** How many descriptors this process may have open. Node has raised it as far as it may. */
+export const descriptorLimit = (): number =>
+  Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? 1024);
 
 /** Keys stay in memory: no core file is written of this process, and nobody but root may look into it. */
 export function protectMemory(): void {

@@ -6,6 +6,12 @@ export interface Metrics {
   readonly issued: Counter<'type'>;
   /** Callers that were owed nothing, by reason. */
   readonly refused: Counter<'reason'>;
+  /** Connections that were turned away when they came, by the limit that was met. */
+  readonly connectionsRefused: Counter<'reason'>;
+  /** Connections that were ended because of what was done on them, or not done. */
+  readonly connectionsCut: Counter<'reason'>;
+  /** Calls that were turned away, by the limit that was met. */
+  readonly callsRefused: Counter<'reason'>;
   /** A number that is asked for when somebody looks. */
   gauge(name: string, help: string, value: () => number): void;
   /** Prometheus text. */
@@ -16,9 +22,14 @@ export function createMetrics(): Metrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });
+  const counter = <Label extends string>(name: string, help: string, label: Label): Counter<Label> =>
+    new Counter({ name, help, labelNames: [label], registers });
   return {
-    issued: new Counter({ name: 'mayfly_svids_issued_total', help: 'SVIDs issued', labelNames: ['type'], registers }),
-    refused: new Counter({ name: 'mayfly_refusals_total', help: 'Callers refused', labelNames: ['reason'], registers }),
+    issued: counter('mayfly_svids_issued_total', 'SVIDs issued', 'type'),
+    refused: counter('mayfly_refusals_total', 'Callers refused', 'reason'),
+    connectionsRefused: counter('mayfly_connections_refused_total', 'Connections turned away', 'reason'),
+    connectionsCut: counter('mayfly_connections_cut_total', 'Connections ended because of their caller', 'reason'),
+    callsRefused: counter('mayfly_calls_refused_total', 'Calls turned away by a limit', 'reason'),
     gauge: (name, help, value) => {
       new Gauge({
         name,

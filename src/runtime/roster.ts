@@ -16,6 +16,10 @@ export class Roster<T extends Member> {
     return this.#members.length;
   }
 
+  get last(): T | undefined {
+    return this.#members.at(-1);
+  }
+
   add(member: T): void {
     member.place = this.#members.push(member) - 1;
   }

@@ -7,12 +7,15 @@ import net from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
-import { noteWriters, tryLock } from './kernel.ts';
+import { acceptNext, noteWriters, tryLock } from './kernel.ts';
 
 export interface UnixSocketOptions {
   readonly path: string;
   /** 0o666: every local user may connect, attestation is the gate. 0o600: the operator alone. */
   readonly mode: 0o666 | 0o600;
+  /** May this connection come in? Asked of its descriptor, before anything is made of it; absent: all may. */
+  readonly screen?: (descriptor: number) => boolean;
+  /** Is given a socket that nobody reads yet: what waits on it still has the label of its writer. */
   readonly accept: (socket: net.Socket) => void;
   /** Told once of each thing that happens to the socket file or to a directory above it. */
   readonly report?: (problem: string) => void;
@@ -200,9 +203,21 @@ const answers = (path: string): Promise<boolean> =>
     probe.once('connect', () => probe.destroy());
   });
 
-const listen = ({ path, mode, accept }: UnixSocketOptions): Promise<net.Server> =>
+/** Taken at once when connections come faster than one in each turn of the event loop, which is all that Node takes. */
+const acceptAtOnce = 64;
+
+const listen = ({ path, mode, accept, screen = () => true }: UnixSocketOptions): Promise<net.Server> =>
   new Promise((resolveServer, reject) => {
-    const server = net.createServer(accept);
+    const server = net.createServer({ pauseOnConnect: true }, (first) => {
+      if (screen(descriptorOf(first))) accept(first);
+      else first.destroy();
+      for (let count = 1; count < acceptAtOnce && server.listening; count++) {
+        const descriptor = acceptNext(handleOf(server).fd);
+        if (descriptor < 0) return;
+        if (screen(descriptor)) accept(pausedSocket(descriptor));
+        else closeSync(descriptor);
+      }
+    });
     server.once('error', (cause) => reject(refusal(`cannot listen on ${path}: ${cause.message}`, cause)));
     server.once('listening', () => {
       server.removeAllListeners('error');
@@ -221,8 +236,20 @@ const listen = ({ path, mode, accept }: UnixSocketOptions): Promise<net.Server> 
 /** What Node has under a socket: a libuv pipe. Node keeps it to itself; the kernel's questions need the descriptor. */
 export interface Handle {
   readonly fd: number;
+  readonly bytesRead: number;
+  /** Bytes that were written and wait for the other end to read. */
+  readonly writeQueueSize: number;
+  reading: boolean;
   onread: unknown;
   useUserBuffer(buffer: Buffer): void;
+  readStart(): void;
+  readStop(): void;
+}
+
+function pausedSocket(descriptor: number): net.Socket {
+  // As `pauseOnConnect` does it; of a socket made from a descriptor Node's types do not know the option.
+  const options = { fd: descriptor, readable: true, writable: true, pauseOnCreate: true };
+  return new net.Socket(options);
 }
 
 export function handleOf(socket: net.Socket | net.Server): Handle {

@@ -82,7 +82,8 @@ export async function agentScene(options: SceneOptions = {}): Promise<AgentScene
   };
   const parts = { authority, ledger: overheard, registry, refusals, clock, random, metrics: createMetrics() };
   const socket = join(home, 'run', 'api.sock');
-  const agent = await startAgent({ ...parts, socket, log: createLog('silent'), attestors: [attestor] });
+  const limits = { connections: 100, calls: 1_000, bytes: 1024 * 1024 };
+  const agent = await startAgent({ ...parts, socket, log: createLog('silent'), attestors: [attestor], limits });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= agent.stop();

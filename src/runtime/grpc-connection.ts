@@ -1,0 +1,128 @@
+/**
+ * One HTTP/2 connection from its first byte to its last: what its caller may do, how long it may do nothing, and why it
+ * was cut (R-NET-1, docs/decisions/0009-fair-under-flood.md).
+ */
+import http2 from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { elapsed, systemClock } from './clock.ts';
+import { feed } from './feed.ts';
+import type { Member } from './roster.ts';
+import { flatten } from './stream-table.ts';
+
+/** Why we ended a connection. */
+export type Cut = 'protocol-error' | 'flood' | 'silent' | 'no-greeting' | 'no-call' | 'idle' | 'goaway';
+
+/** What one user may use, asked before anything is done for a caller. */
+export interface Allowance {
+  /** Runs `work` now, or when it is this user's turn. */
+  run(work: () => void): void;
+  /** One more open call, or so many more bytes that are kept; negative gives back. @throws IdentityError when too many */
+  keep(what: 'calls' | 'bytes', count: number): void;
+  /** Told of each connection that we ended. */
+  cut(reason: Cut): void;
+}
+
+/** For those who connect to a socket that is theirs alone. */
+export const noLimit: Allowance = { run: (work) => work(), keep: () => undefined, cut: () => undefined };
+
+/** Metadata of a call, counted as RFC 9113 section 6.5.2 does. Peers are told, and held to it. */
+export const headerListBytes = 8 * 1024;
+const headerListPairs = 64;
+/** Megabytes that one connection may hold in nghttp2 and its queues; Node's default is 10. */
+const sessionMegabytes = 4;
+/** Until the caller's SETTINGS have come. */
+const greetingMs = 10_000;
+/** Until the first call. */
+const firstCallMs = 60_000;
+/** Without an open call. Clients of gRPC connect again by themselves, and unasked. */
+const idleMs = 15 * 60_000;
+/** After a GOAWAY, whoever sent it. */
+const farewellMs = 1_000;
+
+export interface GrpcConnectionParts {
+  readonly socket: Duplex;
+  readonly allowance: Allowance;
+  readonly streams: number;
+  readonly begin: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[]) => void;
+  readonly closed: () => void;
+}
+
+export class GrpcConnection implements Member {
+  place = 0;
+  readonly session: http2.ServerHttp2Session;
+  readonly #parts: GrpcConnectionParts;
+  /** When the caller last did what is expected of one. */
+  #at = elapsed();
+  #greeted = false;
+  #called = false;
+  #open = 0;
+  #farewell: Disposable | undefined;
+
+  constructor(parts: GrpcConnectionParts) {
+    this.#parts = parts;
+    this.session = http2.performServerHandshake(parts.socket, {
+      maxSessionMemory: sessionMegabytes,
+      maxHeaderListPairs: headerListPairs,
+      maxOutstandingPings: 8,
+      settings: { maxConcurrentStreams: parts.streams, maxHeaderListSize: headerListBytes, enablePush: false },
+    });
+    flatten(this.session);
+    this.#listen();
+    feed(parts.socket, this.session, parts.allowance);
+  }
+
+  /** Ends it if the caller has done nothing for too long. */
+  look(now: number): void {
+    const quietMs = now - this.#at;
+    if (!this.#greeted && quietMs > greetingMs) this.#cut('no-greeting');
+    else if (this.#open === 0 && !this.#called && quietMs > firstCallMs) this.#leave('no-call');
+    else if (this.#open === 0 && quietMs > idleMs) this.#leave('idle');
+  }
+
+  #listen(): void {
+    const { session } = this;
+    session.on('stream', (stream, headers, _flags, raw) => this.#begin(stream, headers, raw));
+    session.once('remoteSettings', () => {
+      this.#greeted = true;
+      this.#at = elapsed();
+    });
+    // A protocol error of one caller is that caller's affair: its session ends, nothing else does.
+    session.on('error', (error) => this.#cut(reasonOf(error)));
+    session.on('goaway', () => this.#leave());
+    session.once('close', () => {
+      this.#farewell?.[Symbol.dispose]();
+      this.#parts.closed();
+    });
+  }
+
+  #begin(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[]): void {
+    // Also of one that was reset, or whose connection ended, in the same piece of bytes.
+    stream.on('error', () => undefined);
+    this.#called = true;
+    if (stream.destroyed || stream.closed) return;
+    this.#open += 1;
+    stream.once('close', () => {
+      this.#open -= 1;
+      this.#at = elapsed();
+    });
+    this.#parts.begin(stream, headers, raw);
+  }
+
+  /** No more calls; what is open may end, but not for long. */
+  #leave(reason: Cut = 'goaway'): void {
+    if (this.#farewell !== undefined || this.session.destroyed) return;
+    if (reason !== 'goaway') this.#parts.allowance.cut(reason);
+    this.session.close();
+    this.#farewell = systemClock.after(farewellMs, () => this.#cut('goaway'));
+  }
+
+  #cut(reason: Cut): void {
+    if (!this.session.destroyed || reason !== 'goaway') this.#parts.allowance.cut(reason);
+    this.session.destroy();
+    this.#parts.socket.destroy();
+  }
+}
+
+/** nghttp2 names a peer that makes it queue without end. */
+const reasonOf = (error: Error & { readonly code?: string }): Cut =>
+  /flood|too many/i.test(`${error.message} ${error.code}`) ? 'flood' : 'protocol-error';
