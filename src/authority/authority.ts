@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
 import type { Random } from '../runtime/random.ts';
 import type { KeyType } from '../runtime/signer.ts';
 import type { Watch } from '../runtime/watch.ts';
@@ -9,11 +10,11 @@ import type { Bundle } from '../spiffe/bundle.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import type { CrlSet } from './crls.ts';
-import { diskKeyStore } from './disk-keys.ts';
 import { forecast, type Span } from './forecast.ts';
 import type { IssuedJwtSvid } from './issue-jwt.ts';
 import type { IssuedX509Svid } from './issue-x509.ts';
 import { diskJournal, Journal, type JournalFile } from './journal.ts';
+import { type KeyPlaceSettings, onePlace, openKeyPlaces } from './keys/places.ts';
 import type { KeyStore } from './keys.ts';
 import {
   type Force,
@@ -38,6 +39,7 @@ export type {
   CrlSet,
   IssuedJwtSvid,
   IssuedX509Svid,
+  KeyPlaceSettings,
   KeyStore,
   Revocation,
 };
@@ -64,6 +66,12 @@ export interface AuthorityOptions {
   readonly revoked?: Iterable<Revocation> | undefined;
   /** Called with the sequence number that the journal holds, before anything is done with it: to refuse an old copy. */
   readonly opened?: ((sequence: bigint) => void) | undefined;
+  /** Where keys are made; in `keys/` of the directory where nothing else is said. */
+  readonly keys?: KeyPlaceSettings | undefined;
+  /** Where keys were made before: as long as it is named, they sign to the end of their turn, and are deleted then. */
+  readonly formerKeys?: readonly KeyPlaceSettings[] | undefined;
+  /** Hears when keys fail and when they are back. */
+  readonly log?: Pick<Log, 'info' | 'warn'> | undefined;
   readonly keyStore?: KeyStore | undefined;
   readonly journalFile?: JournalFile | undefined;
   /** Who judges a new authority before it is published; libraries of other people where nobody is named. */
@@ -136,7 +144,8 @@ const hintsPerLead = 5;
 const longestHintSeconds = 300;
 
 function partsOf(options: AuthorityOptions) {
-  const { directory, keyStore, journalFile, trustDomain, clock, random, record } = options;
+  const { directory, keyStore, journalFile, trustDomain, clock, random, record, log } = options;
+  const { keys = { kind: 'disk' }, formerKeys = [] } = options;
   const { x509KeyType, jwtKeyType, x509SvidTtlSeconds, jwtSvidTtlSeconds, revoked } = options;
   const lifeMs = options.caTtlSeconds * 1000;
   const policy: RotationPolicy = {
@@ -146,13 +155,13 @@ function partsOf(options: AuthorityOptions) {
   };
   return {
     journal: Journal.open(journalFile ?? diskJournal(join(directory, 'authorities.json')), trustDomain),
-    keyStore: keyStore ?? diskKeyStore(join(directory, 'keys')),
+    keyPlaces: keyStore === undefined ? openKeyPlaces(directory, keys, formerKeys) : onePlace(keyStore),
     keyTypes: { x509: x509KeyType, jwt: jwtKeyType },
     ttlSeconds: { x509: x509SvidTtlSeconds, jwt: jwtSvidTtlSeconds },
     refreshHintSeconds: Math.max(1, Math.floor(publishLeadMs(lifeMs, policy) / hintsPerLead / 1000)),
     secondOpinion: options.secondOpinion ?? libraries,
     revocations: new Revocations(clock, revoked),
-    ...{ policy, trustDomain, clock, random, record },
+    ...{ policy, trustDomain, clock, random, record, log },
   };
 }
 

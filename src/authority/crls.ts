@@ -74,7 +74,9 @@ export class Crls {
       // Changes are pushed. Without one it is good for as long as the authority is published.
       nextUpdate: Math.max(now, record.notAfter) + graceMs(record.notAfter - record.preparedAt),
     });
-    this.#listed.set(record.id, { crl: signedCrl(tbs, algorithm, await signer.sign(tbs, 'der')), serials });
+    const signature = await signatureOf(signer, tbs).catch(() => undefined);
+    if (signature === undefined) return false;
+    this.#listed.set(record.id, { crl: signedCrl(tbs, algorithm, signature), serials });
     return true;
   }
 
@@ -85,3 +87,5 @@ export class Crls {
     return this.#lastNumber;
   }
 }
+
+const signatureOf = async (signer: Signer, tbs: Buffer): Promise<Buffer> => signer.sign(tbs, 'der');

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,14 +15,15 @@ const open = (path: string) => Journal.open(diskJournal(path), trustDomain);
 
 const content: JournalContent = {
   sequence: 2n ** 53n + 1n,
-  planned: [{ id: 'c', kind: 'x509', keyType: 'rsa-2048' }],
-  discarded: [{ id: 'd', kind: 'jwt' }],
+  planned: [{ id: 'c', kind: 'x509', keyType: 'rsa-2048', place: 'disk' }],
+  discarded: [{ id: 'd', kind: 'jwt', place: 'pkcs11:hsm/mayfly-' }],
   authorities: [
     {
       id: 'a',
       kind: 'x509',
       state: 'active',
       keyType: 'ec-p256',
+      place: 'disk',
       preparedAt: 1,
       activatedAt: 2,
       retiredAt: undefined,
@@ -36,6 +38,7 @@ const content: JournalContent = {
       kind: 'jwt',
       state: 'prepared',
       keyType: 'ec-p384',
+      place: 'vault-transit:https://vault:8200/transit/mayfly-',
       preparedAt: 3,
       activatedAt: undefined,
       retiredAt: undefined,
@@ -52,6 +55,11 @@ const written = (): string => {
   const path = fresh();
   open(path).write(content);
   return path;
+};
+
+const sealedAs = (version: number, content: object): string => {
+  const journal = { ...content, version };
+  return `${JSON.stringify({ sha256: hash('sha256', JSON.stringify(journal)), journal }, undefined, 2)}\n`;
 };
 
 const refusal = (run: () => unknown): { code: string; message: string } => {
@@ -123,6 +131,29 @@ describe('Journal', () => {
       writeFileSync(path, bytes);
       expect(refusal(() => open(path)).code).toBe('data-loss');
     }
+  });
+
+  it('reads the first format, which knew keys on the disk only, and writes the present one', () => {
+    const path = written();
+    const { journal } = JSON.parse(readFileSync(path, 'utf8'));
+    for (const key of [...journal.planned, ...journal.discarded, ...journal.authorities]) delete key.place;
+    writeFileSync(path, sealedAs(1, journal));
+    const read = open(path);
+    const { planned, discarded, authorities } = read.content;
+    const places = [...planned, ...discarded, ...authorities].map(({ place }) => place);
+    expect(places).toEqual(['disk', 'disk', 'disk', 'disk']);
+    expect(read.reread()).toEqual(read.content);
+    read.write({ sequence: 9n });
+    expect(JSON.parse(readFileSync(path, 'utf8')).journal.version).toBe(2);
+    expect(open(path).content).toEqual({ planned, discarded, authorities, sequence: 9n });
+  });
+
+  it('refuses a format of a later mayfly, and leaves it as it is', () => {
+    const path = written();
+    const text = sealedAs(3, JSON.parse(readFileSync(path, 'utf8')).journal);
+    writeFileSync(path, text);
+    expect(refusal(() => open(path)).message).toContain('has format 3');
+    expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
   it('R-KEY-1 refuses it when others could read it', () => {

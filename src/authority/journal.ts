@@ -11,6 +11,8 @@ import type { AuthorityKind, AuthorityState, Lifecycle } from './rotation.ts';
 
 export interface AuthorityRecord extends Lifecycle {
   readonly keyType: KeyType;
+  /** Where its key is, see `KeyPlaces`. */
+  readonly place: string;
   /** SubjectPublicKeyInfo: the key that is found under this id must be the other half of it, or it is refused. */
   readonly publicKey: Buffer;
   /** Of an X.509 authority. */
@@ -22,6 +24,8 @@ export interface PlannedKey {
   readonly id: string;
   readonly kind: AuthorityKind;
   readonly keyType: KeyType;
+  /** Where it is or will be. */
+  readonly place: string;
 }
 
 export interface JournalContent {
@@ -82,7 +86,7 @@ export class Journal {
   /** What the file says now: whoever is about to sign looks once more (R-PUB-1). */
   reread(): JournalContent {
     const bytes = this.#file.read();
-    if (bytes === undefined) throw journalMissing(this.#file.path);
+    if (bytes === undefined) throw journalMissing(this.#file.path, 'disk');
     return parse(this.#file.path, bytes, this.#trustDomain);
   }
 }
@@ -104,17 +108,24 @@ export const diskJournal = (path: string): JournalFile => ({
 });
 
 /** Keys without the record of what they signed: to go on would take living SVIDs' authorities out of the bundle. */
-export const journalMissing = (path: string): IdentityError =>
+export const journalMissing = (path: string, place: string): IdentityError =>
   new IdentityError(
     'data-loss',
-    `${path} is missing and the keys it speaks of are not: put it back from a backup. ` +
-      'Without one, move the .pem files out of keys/ as well and start again: new authorities are made, and peers ' +
-      'refuse SVIDs of the old ones',
+    `${path} is missing and the keys it speaks of are not: put it back from a backup. ${missingAdvice(place)} and ` +
+      'start again: new authorities are made, and peers refuse SVIDs of the old ones',
     { reason: 'journal-missing' },
   );
 
+const missingAdvice = (place: string): string =>
+  place === 'disk'
+    ? 'Without one, move the .pem files out of keys/ as well'
+    : `Where the keys in ${place} are another issuer's, choose another keys.prefix; where they are of no use any more, ` +
+      'delete them there';
+
 const empty: JournalContent = { sequence: 0n, planned: [], discarded: [], authorities: [] };
-const version = 1;
+const version = 2;
+/** The first format knew the disk only. */
+const formerVersion = 1;
 
 type Stored = Omit<AuthorityRecord, 'publicKey' | 'certificate' | 'state'> & {
   readonly state: AuthorityState;
@@ -150,7 +161,7 @@ const sealed = (journal: StoredJournal): string =>
 
 function parse(path: string, bytes: Buffer, trustDomain: TrustDomain): JournalContent {
   const journal = unsealed(path, bytes);
-  if (journal.version !== version) {
+  if (journal.version !== version && journal.version !== formerVersion) {
     const message = `${path} has format ${journal.version}, this mayfly reads format ${version}: run the one that wrote it`;
     throw new IdentityError('failed-precondition', message);
   }
@@ -175,10 +186,10 @@ function unsealed(path: string, bytes: Buffer): StoredJournal {
 
 const contentOf = ({ sequence, planned, discarded, authorities }: StoredJournal): JournalContent => ({
   sequence: BigInt(sequence),
-  planned,
-  discarded,
+  planned: planned.map(placed),
+  discarded: discarded.map(placed),
   authorities: authorities.map((stored) => ({
-    ...stored,
+    ...placed(stored),
     activatedAt: stored.activatedAt,
     retiredAt: stored.retiredAt,
     taintedAt: stored.taintedAt,
@@ -186,6 +197,9 @@ const contentOf = ({ sequence, planned, discarded, authorities }: StoredJournal)
     certificate: stored.certificate === undefined ? undefined : Buffer.from(stored.certificate, 'base64'),
   })),
 });
+
+/** In the first format nothing says where a key is. */
+const placed = <T extends { readonly place: string }>(stored: T): T => ({ ...stored, place: stored.place ?? 'disk' });
 
 const damaged = (path: string, cause?: unknown): IdentityError =>
   new IdentityError(

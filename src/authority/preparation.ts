@@ -8,6 +8,7 @@ import type { TrustDomain } from '../spiffe/id.ts';
 import { selfSigned } from './certificate.ts';
 import { serialBytes } from './issue-x509.ts';
 import type { AuthorityRecord, Journal, PlannedKey } from './journal.ts';
+import type { KeyPlaces } from './keys/places.ts';
 import { type KeyStore, proveKey } from './keys.ts';
 import type { AuthorityKind, RotationPolicy } from './rotation.ts';
 import type { SecondOpinion } from './second-opinion.ts';
@@ -16,7 +17,7 @@ import { backdated, wholeSecond } from './validity.ts';
 export interface PreparationParts {
   readonly trustDomain: TrustDomain;
   readonly journal: Journal;
-  readonly keyStore: KeyStore;
+  readonly keyPlaces: KeyPlaces;
   readonly clock: Clock;
   readonly random: Random;
   readonly keyTypes: Readonly<Record<AuthorityKind, KeyType>>;
@@ -31,8 +32,10 @@ export interface Prepared {
 }
 
 export async function prepareAuthority(kind: AuthorityKind, parts: PreparationParts): Promise<Prepared> {
-  const planned = planKey(kind, parts);
-  const signer = await makeKey(planned, parts.keyStore);
+  const { planned, resumed } = planKey(kind, parts);
+  const keyStore = parts.keyPlaces.at(planned.place);
+  if (keyStore === undefined) throw new TypeError('keys are planned where they can be made');
+  const signer = (resumed ? await findKey(planned, keyStore) : undefined) ?? (await makeKey(planned, keyStore));
   return { record: await describe(planned, signer, parts), signer };
 }
 
@@ -42,31 +45,41 @@ export const keyName = ({ kind, id }: Pick<PlannedKey, 'kind' | 'id'>): string =
 const idBytes = 16;
 
 /** A key that was planned before a crash is made now, or found made: there is never a second one (R-KEY-2). */
-function planKey(kind: AuthorityKind, { journal, keyTypes, random }: PreparationParts): PlannedKey {
+function planKey(kind: AuthorityKind, parts: PreparationParts): { planned: PlannedKey; resumed: boolean } {
+  const { journal, keyTypes, random, keyPlaces } = parts;
   const known = journal.content.planned.find((planned) => planned.kind === kind);
-  if (known !== undefined) return known;
-  const planned = { id: random.bytes(idBytes).toString('hex'), kind, keyType: keyTypes[kind] };
+  if (known?.place === keyPlaces.present) return { planned: known, resumed: true };
+  const id = random.bytes(idBytes).toString('hex');
+  const planned = { id, kind, keyType: keyTypes[kind], place: keyPlaces.present };
   failpoint('authority.plan');
-  journal.write({ planned: [...journal.content.planned, planned] });
+  const rest = journal.content.planned.filter((other) => other !== known);
+  // Where it was to be made nothing is made any more.
+  const discarded = known === undefined ? [] : [{ id: known.id, kind, place: known.place }];
+  journal.write({ planned: [...rest, planned], discarded: [...journal.content.discarded, ...discarded] });
   failpoint('authority.planned');
-  return planned;
+  return { planned, resumed: false };
 }
 
-async function makeKey(planned: PlannedKey, keyStore: KeyStore): Promise<Signer> {
-  const name = keyName(planned);
-  const found = await keyStore.load(name, undefined).catch((error: unknown) => {
-    // Nobody has seen this key yet: a damaged one is replaced.
+/** Nobody has seen this key yet: a damaged one is replaced. */
+function findKey(planned: PlannedKey, keyStore: KeyStore): Promise<Signer | undefined> {
+  return keyStore.load(keyName(planned), undefined).catch((error: unknown) => {
     if (error instanceof IdentityError && error.code === 'data-loss') return undefined;
     throw error;
   });
-  if (found !== undefined) return found;
-  const signer = await keyStore.create(name, planned.keyType);
+}
+
+async function makeKey(planned: PlannedKey, keyStore: KeyStore): Promise<Signer> {
+  const signer = await keyStore.create(keyName(planned), planned.keyType);
   failpoint('authority.key-made');
   await proveKey(signer, undefined, 'the key that was just made');
   return signer;
 }
 
-async function describe({ id, kind }: PlannedKey, signer: Signer, parts: PreparationParts): Promise<AuthorityRecord> {
+async function describe(
+  { id, kind, place }: PlannedKey,
+  signer: Signer,
+  parts: PreparationParts,
+): Promise<AuthorityRecord> {
   const { clock, random, trustDomain, policy, secondOpinion } = parts;
   const now = clock.now();
   const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + policy.lifeMs };
@@ -79,6 +92,7 @@ async function describe({ id, kind }: PlannedKey, signer: Signer, parts: Prepara
     kind,
     state: 'prepared',
     keyType,
+    place,
     preparedAt: now,
     activatedAt: undefined,
     retiredAt: undefined,

@@ -30,7 +30,7 @@ export class RotationLoop {
 
   /** The same in words; undefined when all is well. */
   get problem(): string | undefined {
-    if (this.#failures === 0) return undefined;
+    if (this.#failures === 0 || this.#succession.problem !== undefined) return this.#succession.problem;
     const { fault } = this;
     return `rotation is stuck: ${fault instanceof IdentityError ? fault.message : `internal error: ${fault}`}`;
   }
@@ -67,7 +67,13 @@ export class RotationLoop {
   async #run(): Promise<void> {
     this.#disarm();
     const faults: unknown[] = [];
-    const works = [() => this.#succession.clean(), ...kinds.map((kind) => () => this.#advance(kind))];
+    const works = [
+      () => this.#succession.recover(),
+      () => this.#succession.clean(),
+      // What could not be listed while a key was away.
+      () => this.#succession.listRevoked(),
+      ...kinds.map((kind) => () => this.#advance(kind)),
+    ];
     for (const work of works) await work().catch((fault: unknown) => faults.push(fault));
     this.#faults = faults;
     this.#failures = faults.length === 0 ? 0 : this.#failures + 1;

@@ -5,14 +5,15 @@
 import { createPublicKey } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
 import { failpoint } from '../runtime/failpoint.ts';
-import type { Signer } from '../runtime/signer.ts';
+import type { Log } from '../runtime/log.ts';
 import { Watch } from '../runtime/watch.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import { Crls } from './crls.ts';
 import { JwtIssuer } from './issue-jwt.ts';
 import { X509Issuer } from './issue-x509.ts';
-import { type AuthorityRecord, journalMissing } from './journal.ts';
-import { keyName, type PreparationParts, prepareAuthority } from './preparation.ts';
+import type { AuthorityRecord } from './journal.ts';
+import { Keyring } from './keys/keyring.ts';
+import { type PreparationParts, prepareAuthority } from './preparation.ts';
 import type { Revocations } from './revocations.ts';
 import { type AuthorityKind, apply, type Due, isUsable, nextStep, type RotationPolicy, type Step } from './rotation.ts';
 
@@ -31,7 +32,7 @@ export interface AuthorityEvent extends Partial<Orderer> {
   readonly use: AuthorityKind;
   readonly notBefore: number;
   readonly notAfter: number;
-  readonly reason?: 'succeeded' | 'expired' | 'key-missing';
+  readonly reason?: 'succeeded' | 'expired' | 'key-missing' | 'key-moved';
 }
 
 export interface SuccessionParts extends PreparationParts {
@@ -40,6 +41,7 @@ export interface SuccessionParts extends PreparationParts {
   readonly refreshHintSeconds: number;
   /** Resolves once the event is on the disk. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
+  readonly log?: Pick<Log, 'info' | 'warn'> | undefined;
 }
 
 export interface ActiveIssuers {
@@ -56,11 +58,11 @@ export class Succession {
   /** Who was taken back; one list for each X.509 authority in the bundle. */
   readonly crls: Crls;
   #parts: SuccessionParts;
-  /** Keys of what is prepared or active. An old one signs no more. */
-  readonly #signers = new Map<string, Signer>();
+  readonly #keyring: Keyring;
 
   private constructor(parts: SuccessionParts) {
     this.#parts = parts;
+    this.#keyring = new Keyring(parts.keyPlaces, parts.log);
     this.bundle = new Watch(bundleOf(parts));
     this.standing = new Watch(standingOf(parts));
     this.crls = new Crls(parts.clock, parts.revocations);
@@ -68,9 +70,9 @@ export class Succession {
 
   /** @throws IdentityError 'data-loss' when a key is not the one that was published */
   static async open(parts: SuccessionParts): Promise<Succession> {
-    if (parts.journal.isNew && (await parts.keyStore.names()).length > 0) throw journalMissing(parts.journal.path);
     const succession = new Succession(parts);
-    for (const record of succession.authorities) if (isHeld(record)) await succession.#loadKey(record);
+    if (parts.journal.isNew) await succession.#keyring.refuseStrays(parts.journal.path);
+    for (const record of succession.authorities) if (isHeld(record)) await succession.#hold(record);
     for (const record of succession.authorities) if (record.state === 'active') succession.#setIssuer(record);
     await succession.listRevoked();
     return succession;
@@ -78,6 +80,11 @@ export class Succession {
 
   get policy(): RotationPolicy {
     return this.#parts.policy;
+  }
+
+  /** Why an authority that should sign does not, in words. */
+  get problem(): string | undefined {
+    return this.#keyring.problem;
   }
 
   get authorities(): readonly AuthorityRecord[] {
@@ -114,21 +121,29 @@ export class Succession {
 
   /** Signs the revocation lists that are not up to date. */
   listRevoked(): Promise<void> {
-    const { keyStore } = this.#parts;
-    return this.crls.update(
-      this.authorities,
-      async (record) => this.#signers.get(record.id) ?? keyStore.load(keyName(record), record.publicKey),
-    );
+    const keyring = this.#keyring;
+    return this.crls.update(this.authorities, async (record) => keyring.signerOf(record.id) ?? keyring.load(record));
   }
 
   /** Deletes the keys of authorities that are gone. */
   async clean(): Promise<void> {
-    const { journal, keyStore } = this.#parts;
-    if (journal.content.discarded.length === 0) return;
-    for (const key of journal.content.discarded) await keyStore.delete(keyName(key));
-    failpoint('authority.key-deleted');
-    journal.write({ discarded: [] });
-    failpoint('authority.cleaned');
+    const { journal } = this.#parts;
+    const { kept, faults } = await this.#keyring.destroy(journal.content.discarded);
+    if (kept.length < journal.content.discarded.length) {
+      failpoint('authority.key-deleted');
+      journal.write({ discarded: kept });
+      failpoint('authority.cleaned');
+    }
+    if (faults.length > 0) throw faults[0];
+  }
+
+  /** Keys that failed are tried, so that it is known when they are back; one that is gone for good is succeeded. */
+  async recover(): Promise<void> {
+    for (const record of this.authorities) {
+      if (!this.#keyring.isFailing(record.id)) continue;
+      if (!(await this.#keyring.find(record))) await this.#giveUp(record);
+      else if (record.state === 'active') this.#setIssuer(record);
+    }
   }
 
   async #prepare(kind: AuthorityKind, by: Orderer | undefined): Promise<void> {
@@ -143,7 +158,7 @@ export class Succession {
       authorities: [...journal.content.authorities, record],
     });
     failpoint('authority.prepared-journaled');
-    this.#signers.set(record.id, signer);
+    this.#keyring.hold(record, signer);
     await this.#publish();
     failpoint('authority.published');
   }
@@ -161,7 +176,7 @@ export class Succession {
     if (previous !== undefined) await this.#record('retired', previous, { reason: 'succeeded', by });
     journal.write({ authorities: apply(this.authorities, { do: 'activate', id: record.id }, clock.now()) });
     failpoint('authority.activated-journaled');
-    if (previous !== undefined) this.#signers.delete(previous.id);
+    if (previous !== undefined) this.#keyring.release(previous);
     this.#setIssuer(record);
     failpoint('authority.active');
   }
@@ -172,7 +187,7 @@ export class Succession {
     failpoint('authority.retired-recorded');
     journal.write({ authorities: apply(this.authorities, { do: 'retire', id: record.id }, clock.now()) });
     failpoint('authority.retired-journaled');
-    this.#signers.delete(record.id);
+    this.#keyring.release(record);
     this.active.set({ ...this.active.value, [record.kind]: undefined });
   }
 
@@ -192,33 +207,40 @@ export class Succession {
     { verb, ...why }: StepReason & { readonly verb: 'removed' | 'revoked' },
   ): Promise<void> {
     const { journal, clock } = this.#parts;
-    const { id, kind } = record;
+    const { id, kind, place } = record;
     await this.#record(verb, record, why);
     failpoint('authority.removed-recorded');
     const step = { do: verb === 'revoked' ? 'revoke' : 'forget', id } as const;
     journal.write({
       sequence: this.#nextSequence(),
       authorities: apply(this.authorities, step, clock.now()),
-      discarded: [...journal.content.discarded, { id, kind }],
+      discarded: [...journal.content.discarded, { id, kind, place }],
     });
     failpoint('authority.removed-journaled');
-    this.#signers.delete(id);
+    this.#keyring.release(record);
     await this.#publish();
     failpoint('authority.removed-published');
     await this.clean();
   }
 
+  /** What was prepared where no keys are made any more is not used: the next one is made where they are now. */
+  async #hold(record: AuthorityRecord): Promise<void> {
+    const { keyPlaces } = this.#parts;
+    if (record.state === 'prepared' && record.place !== keyPlaces.present) {
+      return this.#forget(record, { verb: 'removed', reason: 'key-moved' });
+    }
+    if (!(await this.#keyring.findOrAwait(record))) await this.#giveUp(record);
+  }
+
   /** A key that is gone is not waited for: its authority steps down, stays published, and another follows. */
-  async #loadKey(record: AuthorityRecord): Promise<void> {
-    const signer = await this.#parts.keyStore.load(keyName(record), record.publicKey);
-    if (signer !== undefined) this.#signers.set(record.id, signer);
-    else if (record.state === 'active') await this.#retire(record, 'key-missing');
+  async #giveUp(record: AuthorityRecord): Promise<void> {
+    if (record.state === 'active') await this.#retire(record, 'key-missing');
     else await this.#forget(record, { verb: 'removed', reason: 'key-missing' });
   }
 
   #setIssuer(record: AuthorityRecord): void {
     const { id, kind, notAfter, certificate } = record;
-    const signer = this.#signers.get(id);
+    const signer = this.#keyring.signerOf(id);
     if (signer === undefined) return;
     const { trustDomain, ttlSeconds } = this.#parts;
     const signing = { id, trustDomain, notAfter, signer, ttlSeconds: ttlSeconds[kind] };

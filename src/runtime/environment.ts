@@ -5,5 +5,7 @@ export const environment = {
   failpoints: (): string | undefined => process.env['MAYFLY_FAILPOINTS'],
   /** What Node itself obeys. */
   nodeOptions: (): string => process.env['NODE_OPTIONS'] ?? '',
+  /** One that a setting names, because what is in it does not belong into a file of settings. */
+  named: (name: string): string | undefined => process.env[name] || undefined,
   endpointSocket: (): string | undefined => process.env['SPIFFE_ENDPOINT_SOCKET'] || undefined,
 };

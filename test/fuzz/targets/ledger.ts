@@ -133,7 +133,7 @@ function journalText(): string {
     text = written;
   };
   const file = { path: 'journal', read: () => undefined, write };
-  const planned = [{ id: '0'.repeat(32), kind: 'x509', keyType: 'ec-p256' }] as const;
+  const planned = [{ id: '0'.repeat(32), kind: 'x509', keyType: 'ec-p256', place: 'disk' }] as const;
   Journal.open(file, TrustDomain.parse('example.org')).write({ sequence: 3n, planned });
   return text;
 }
