@@ -3,7 +3,7 @@ import { IdentityError } from '../errors.ts';
 import type { Authorize } from './authorize.ts';
 import { admit, peerChain } from './peer.ts';
 import { protocol, tlsIdentity } from './tls-context.ts';
-import { sameBundles, type X509Bundles } from './x509-context.ts';
+import { sameBundles, sameCrls, type X509Context } from './x509-context.ts';
 import type { X509Source } from './x509-source.ts';
 
 export interface TlsServerOptions extends TlsOptions {
@@ -32,11 +32,11 @@ export function tlsServerOptions(source: X509Source, authorize: Authorize): TlsS
 function attach<S extends Server>(server: S, source: X509Source, authorize: Authorize): S {
   const peers = new Map<TLSSocket, Admission>();
   const serve = (): void => server.setSecureContext(identityOrNobody(source));
-  let bundles = source.available ? source.bundles : none;
+  let judged = source.available ? source.context : undefined;
   const updates = source.onUpdate(() => {
     serve();
-    if (!source.available || sameBundles(bundles, source.bundles)) return;
-    bundles = source.bundles;
+    if (!source.available || (judged !== undefined && samePeers(judged, source.context))) return;
+    judged = source.context;
     dismiss(peers, source);
   });
   server.once('close', () => updates[Symbol.dispose]());
@@ -56,7 +56,9 @@ interface Admission {
   readonly at: number;
 }
 
-const none: X509Bundles = new Map();
+/** Does the one let in whom the other does? */
+const samePeers = (one: X509Context, other: X509Context): boolean =>
+  sameBundles(one.bundles, other.bundles) && sameCrls(one.crls, other.crls);
 
 /** No certificate of ours and no root to believe: every handshake fails. */
 const nobody = { ...protocol, ca: [] };

@@ -4,6 +4,7 @@ import type { X509BundlesResponse, X509SVID, X509SVIDResponse } from '../gen/wor
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { parseX509Svid, type X509Svid } from '../spiffe/x509-svid.ts';
 import { splitCertificates } from '../x509/certificate.ts';
+import { type Crl, parseCrl } from '../x509/crl.ts';
 import { field, firstOfEachHint, mandatory, readBundles, unusable } from './answer.ts';
 
 /** An X.509-SVID of ours, with its key. */
@@ -21,7 +22,8 @@ export interface X509Context {
   /** Never empty; the first is the default identity. */
   readonly svids: readonly FetchedX509Svid[];
   readonly bundles: X509Bundles;
-  readonly crls: readonly Buffer[];
+  /** Whom their issuers have taken back; one that cannot be read is left out. */
+  readonly crls: readonly Crl[];
 }
 
 export function readX509Context(message: X509SVIDResponse, complain: (error: IdentityError) => void): X509Context {
@@ -32,7 +34,7 @@ export function readX509Context(message: X509SVIDResponse, complain: (error: Ide
       SpiffeId.trustDomain(SpiffeId.parse(spiffeId)),
       field('bundle', () => splitCertificates(bundle)),
     );
-  return Object.freeze({ svids, bundles, crls: message.crl });
+  return Object.freeze({ svids, bundles, crls: readCrls(message.crl, complain) });
 }
 
 export const readX509Bundles = (
@@ -49,6 +51,21 @@ export function sameBundles(one: X509Bundles, other: X509Bundles): boolean {
     a.length === b?.length && a.every((der, i) => b[i]?.equals(der));
   return one.size === other.size && [...one].every(([trustDomain, ders]) => same(ders, other.get(trustDomain)));
 }
+
+function readCrls(lists: readonly Buffer[], complain: (error: IdentityError) => void): readonly Crl[] {
+  return lists.flatMap((der) => {
+    try {
+      return [field('crl', () => parseCrl(der))];
+    } catch (error) {
+      complain(error as IdentityError);
+      return [];
+    }
+  });
+}
+
+/** Whether both have the same lists. */
+export const sameCrls = (one: readonly Crl[], other: readonly Crl[]): boolean =>
+  one.length === other.length && one.every(({ der }, at) => other[at]?.der.equals(der));
 
 const readAuthorities = (_trustDomain: TrustDomain, bytes: Buffer): readonly Buffer[] => splitCertificates(bytes);
 

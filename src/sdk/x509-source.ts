@@ -89,10 +89,11 @@ export class X509Source implements Disposable {
     return this.context.bundles.get(trustDomain);
   }
 
-  /** Verifies a certificate chain (DER, leaf first) by the bundle of the trust domain it names; gives its identity. */
+  /** Verifies a certificate chain (DER, leaf first) by the bundle of the trust domain it names, and by the lists of what its
+   * authorities have taken back; gives its identity. */
   verify(chain: readonly Buffer[], at: number = this.clock.now()): SpiffeId {
-    const { bundles } = this.context;
-    return verifyX509Svid(chain, (trustDomain) => bundles.get(trustDomain), at);
+    const { bundles, crls } = this.context;
+    return verifyX509Svid(chain, (trustDomain) => bundles.get(trustDomain), at, crls);
   }
 
   /** Calls `listener` after every change, also when the identity was withdrawn or came back. */

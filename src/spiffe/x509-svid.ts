@@ -1,10 +1,11 @@
 /** X509-SVIDs: what a certificate must be to name a workload, and when it proves that name (X509-SVID sections 2 to 5). */
 import { IdentityError } from '../errors.ts';
 import { type Certificate, parseCertificate, splitCertificates } from '../x509/certificate.ts';
+import { type Crl, serialText } from '../x509/crl.ts';
 import { oid } from '../x509/oid.ts';
 import { verifyPath } from '../x509/path.ts';
 import type { CertificateReason, PathReason } from '../x509/refusal.ts';
-import { keyOf } from '../x509/signature.ts';
+import { isSignedBy, keyOf } from '../x509/signature.ts';
 import { SpiffeId, TrustDomain } from './id.ts';
 
 export interface X509Svid {
@@ -24,6 +25,7 @@ export type X509SvidReason =
   | 'svid-san-not-critical'
   | 'svid-unknown-trust-domain'
   | 'svid-foreign-authority'
+  | 'svid-revoked'
   | CertificateReason
   | PathReason;
 
@@ -41,20 +43,24 @@ export function parseX509Svid(chain: Buffer): X509Svid {
 
 /**
  * The identity that a chain, leaf first, proves at this moment. `bundles` gives the authorities of one trust domain;
- * only those of the domain that the leaf names are asked for.
+ * only those of the domain that the leaf names are asked for. A list that one of them signed, and that has the chain
+ * revoked, counts whatever its age.
  */
 export function verifyX509Svid(
   chain: readonly Buffer[],
   bundles: (trustDomain: TrustDomain) => readonly Buffer[] | undefined,
   at: number,
+  crls: readonly Crl[] = [],
 ): SpiffeId {
   return uniformly(() => {
     const id = checkLeaf(parseLeaf(chain));
     const trustDomain = SpiffeId.trustDomain(id);
     const authorities = bundles(trustDomain);
     if (authorities === undefined) throw refusal('svid-unknown-trust-domain');
-    const [, ...issuers] = verifyPath(chain, authorities, at);
+    const path = verifyPath(chain, authorities, at);
+    const [, ...issuers] = path;
     for (const issuer of issuers) checkAuthority(issuer, trustDomain);
+    for (const [depth, issuer] of issuers.entries()) checkRevocation(path[depth], issuer, crls);
     return id;
   });
 }
@@ -99,6 +105,13 @@ function checkAuthority({ uris }: Certificate, trustDomain: TrustDomain): void {
   if (uris.length === 0) return;
   const own = TrustDomain.id(trustDomain);
   if (uris.length > 1 || (uris[0] !== own && uris[0] !== `${own}/`)) throw refusal('svid-foreign-authority');
+}
+
+function checkRevocation(certificate: Certificate | undefined, issuer: Certificate, crls: readonly Crl[]): void {
+  const own = crls.filter((crl) => crl.issuer.equals(issuer.subject));
+  const listed = own.filter(({ revoked }) => certificate !== undefined && revoked.has(serialText(certificate.serial)));
+  // Signatures are costly: only a list that would refuse is asked for its own.
+  if (listed.some((crl) => isSignedBy(crl, issuer))) throw refusal('svid-revoked');
 }
 
 /** Whatever was wrong, a stranger reads one sentence. */

@@ -1,8 +1,13 @@
 /** One credential is taken back: its holder has another at once, and nobody believes the old one. */
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { authorizeMemberOf, tlsServerOptions, X509Source } from '../../src/sdk/sdk.ts';
 import { leafOf } from './documents.ts';
 import { first, type Mayfly, startMayfly, until } from './fixture.ts';
 import { decodeX509BundlesResponse, decodeX509SvidResponse } from './wire.ts';
@@ -99,6 +104,37 @@ describe('a JWT-SVID that is revoked', () => {
     const next = first(await workload.jwt(['reports'])).svid;
     expect(next).not.toBe(token);
     expect((await workload.validate('reports', next)).code).toBe(grpc.ok);
+  });
+});
+
+describe('a peer whose SVID is revoked', () => {
+  it('is dismissed by a server of our SDK at once, and not let in again', async () => {
+    await mayfly.operator.create({ spiffeId: `${spiffeId}/peer`, selectors: [`unix:uid:${process.geteuid?.()}`] });
+    await mayfly.command('fetch', 'x509', '--write', join(mayfly.directory, 'svid'));
+    const read = (name: string): Buffer => readFileSync(join(mayfly.directory, 'svid', name));
+    const identity = { cert: read('svid.pem'), key: read('key.pem'), ca: read('bundle.pem') };
+    await using source = await X509Source.open({ address: mayfly.endpoint });
+    const options = tlsServerOptions(source, authorizeMemberOf('example.org'));
+    const server = options.attach(
+      tls.createServer(options, (socket) => socket.on('error', () => undefined).write('hello')),
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const connect = () => tls.connect({ port, host: '127.0.0.1', checkServerIdentity: () => undefined, ...identity });
+    const guest = connect().on('error', () => undefined);
+    expect(String((await once(guest, 'data'))[0])).toBe('hello');
+    const dismissed = once(guest, 'close');
+    await revoke('--serial', new X509Certificate(identity.cert).serialNumber);
+    await dismissed;
+    const again = connect().on('error', () => undefined);
+    let heard = false;
+    again.on('data', () => {
+      heard = true;
+    });
+    await once(again, 'close');
+    expect(heard).toBe(false);
+    server.close();
   });
 });
 
