@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,6 +40,23 @@ describe('the data directory', () => {
     // The head of a ledger is what says that something was sealed.
     mkdirSync(join(path, 'ledger', 'head'));
     expect(() => use(() => undefined)).toThrow('ledger.seal is missing');
+  });
+
+  it('I13 says when there is hardly any room left, for as long as there is', (test) => {
+    mkdirSync(path, { mode: 0o700 });
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'mayfly-test', path]).status === 0;
+    if (!mounted) return test.skip('no permission to mount a tmpfs');
+    try {
+      use((data) => {
+        expect(data.problem).toBeUndefined();
+        writeFileSync(join(path, 'ballast'), Buffer.alloc(900 * 1024));
+        expect(data.problem).toMatch(/the disk of .*\/data is full but for \d+ bytes: free space/);
+        rmSync(join(path, 'ballast'));
+        expect(data.problem).toBeUndefined();
+      });
+    } finally {
+      spawnSync('umount', ['-l', path]);
+    }
   });
 
   it('remembers how far the registry got, and goes on where the disk does not take it', () => {

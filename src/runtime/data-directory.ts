@@ -1,6 +1,6 @@
 /** The directory that holds everything mayfly knows: private, locked while in use, with the two keys that seal it. */
 import { createHmac } from 'node:crypto';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import { failpoint } from './failpoint.ts';
@@ -20,7 +20,7 @@ export interface DataDirectory {
   readonly registryVersion: number;
   /** What is to be remembered has happened already: where the disk does not take it now, the next one is tried. */
   remember(registryVersion: number): void;
-  /** Why the last one is not remembered. */
+  /** Why the last one is not remembered, or the next change may not fit. */
   readonly problem: string | undefined;
   release(): void;
 }
@@ -47,13 +47,26 @@ export function openDataDirectory(path: string, random: Random): DataDirectory {
       registryVersion: version.read(),
       remember: (number) => version.write(number),
       get problem() {
-        return version.problem;
+        return version.problem ?? wantOfRoom(path);
       },
       release: () => closeSync(lock),
     };
   } catch (error) {
     closeSync(lock);
     throw error;
+  }
+}
+
+/** A change of the registry and its records take some tens of KiB, twice as much while they are under way. */
+const leastRoomBytes = 256 * 1024;
+
+function wantOfRoom(path: string): string | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    if (bavail * bsize >= leastRoomBytes) return undefined;
+    return `the disk of ${path} is full but for ${bavail * bsize} bytes: free space; nothing needs a restart`;
+  } catch (error) {
+    return `the disk of ${path} cannot be asked: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

@@ -37,6 +37,8 @@ export type HistoryEvent =
   | { readonly t: 'ready'; readonly tookMs: number; readonly waitedMs: number }
   | { readonly t: 'end'; readonly code: number | null; readonly signal: string | null }
   | { readonly t: 'clock'; readonly aheadMs: number }
+  /** After a stop. */
+  | { readonly t: 'resumed' }
   | { readonly t: 'fault'; readonly kind: string; readonly what: string }
   | ({ readonly t: 'ask'; readonly op: number } & Order)
   | { readonly t: 'done'; readonly op: number; readonly entry?: EntryState }

@@ -52,7 +52,7 @@ export function lanes({ full, seed }: { readonly full: boolean; readonly seed: n
     { kind: 'nesting', issuers: times, seconds: 15, work: nest(4) },
     { kind: 'descriptors', issuers: times, seconds: 15, work: withoutDescriptors(30) },
     { kind: 'memory', issuers: times, seconds: 30, work: withoutMemory(6) },
-    { kind: 'settings', issuers: times, seconds: 30, work: badSettings(2), deserted: true },
+    { kind: 'settings', issuers: times, seconds: 30, work: badSettings(2), deserted: true, lives: longLives },
     { kind: 'spying', issuers: times, seconds: 40, work: spy(1) },
     { kind: 'clock', issuers: times, seconds: 60, work: jumpClock(60), idle: true },
     { kind: 'sleep', issuers: times, seconds: 30, work: sleepAndWake(40), idle: true },

@@ -66,5 +66,11 @@ export function aheadAt(history: readonly Event[]): (at: number) => Ahead {
   };
 }
 
+/** Was it stopped until just before? What was on its way to somebody then is read only now. */
+export function resumedBefore(history: readonly Event[]): (at: number) => boolean {
+  const resumed = history.filter(({ t }) => t === 'resumed');
+  return (at) => resumed.some((event) => event.at <= at && at <= event.at + settlingMs);
+}
+
 /** What was sent before it may be read after it. */
 const settlingMs = 1_500;

@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import type { Capture } from '../captures.ts';
 import { type Credential, graceMs } from './credential.ts';
-import { aheadAt, type Evidence } from './files.ts';
+import { aheadAt, type Evidence, resumedBefore } from './files.ts';
 import type { Findings } from './report.ts';
 
 interface Claims {
@@ -17,15 +17,17 @@ type Given = Extract<Capture, { kind: 'jwt' }>;
 export function tokens({ captures, history }: Evidence, findings: Findings): Credential[] {
   const keys = publishedKeys({ captures, history });
   const ahead = aheadAt(history);
+  const resumed = resumedBefore(history);
   const seen = new Map<string, Credential>();
   for (const capture of captures) {
     if (capture.kind !== 'jwt') continue;
     for (const { id, token } of capture.tokens) {
+      const onItsWay = !seen.has(token) && resumed(capture.at);
       const known = seen.get(token) ?? jwtSvid(token, id, capture, keys, findings);
       seen.set(token, known);
       const now = capture.at + ahead(capture.at).least;
       const late = now - known.notAfter;
-      findings.must(late < graceMs, 'I4', () => `a token for ${id} was given ${late} ms after its end`);
+      findings.must(late < graceMs || onItsWay, 'I4', () => `a token for ${id} was given ${late} ms after its end`);
       findings.must(known.capture.pid === capture.pid, 'I3', () => `token ${known.name} was given to two processes`);
     }
   }

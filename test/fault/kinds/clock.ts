@@ -19,6 +19,7 @@ export const jumpClock =
     while (tally.injected < count && !lane.over) {
       // Two hours around the truth, so that it goes back as often as forth.
       const forwards = scene.aheadMs <= -hourMs || (scene.aheadMs < hourMs && scene.chance.below(2) === 0);
+      scene.history.write({ t: 'fault', kind: tally.kind, what: forwards ? 'an hour forwards' : 'an hour back' });
       clock.set(scene.aheadMs + (forwards ? hourMs : -hourMs));
       tally.inject(forwards ? 15 : 16, forwards ? 'an hour forwards' : 'an hour back');
       for (let order = 0; order < 3; order++) await scene.operator.anything();
@@ -34,9 +35,11 @@ export const sleepAndWake =
     const { scene, tally } = lane;
     const clock = await startWithClock(scene);
     while (tally.injected < count && !lane.over) {
+      scene.history.write({ t: 'fault', kind: tally.kind, what: 'asleep' });
       scene.issuer.signal('SIGSTOP');
       await pause(50);
       clock.set(scene.aheadMs + hourMs / 2 + scene.chance.below(2 * hourMs));
+      scene.history.write({ t: 'resumed' });
       scene.issuer.signal('SIGCONT');
       tally.inject(17, 'asleep beyond the life of an SVID');
       note(tally, await healed(scene));
@@ -51,8 +54,10 @@ export const stopAndGo =
     const { scene, tally } = lane;
     await scene.start();
     while (tally.injected < count && !lane.over) {
+      scene.history.write({ t: 'fault', kind: tally.kind, what: 'stopped' });
       scene.issuer.signal('SIGSTOP');
       await pause(11_000 + scene.chance.below(2_000));
+      scene.history.write({ t: 'resumed' });
       scene.issuer.signal('SIGCONT');
       tally.inject(17, 'stopped beyond the life of an SVID');
       note(tally, await healed(scene));
