@@ -2,7 +2,9 @@
 import { IdentityError } from '../errors.ts';
 import type * as wire from '../gen/mayfly/admin/v1/admin.ts';
 import type { Ledger, LedgerFilter, VerifyReport } from '../ledger/ledger.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { AdminHandlers } from './admin.ts';
+import { revokedOnRecord } from './credentials.ts';
 
 type LedgerMethods = 'listRecords' | 'verifyLedger' | 'archiveLedger';
 
@@ -11,9 +13,10 @@ export interface LedgerParts {
   readonly verify: () => Promise<VerifyReport>;
   /** Refusals are counted in memory for a while: whoever reads the ledger sees them too. */
   readonly flush: () => Promise<void>;
+  readonly clock: Clock;
 }
 
-export const ledgerMethods = ({ ledger, verify, flush }: LedgerParts): Pick<AdminHandlers, LedgerMethods> => ({
+export const ledgerMethods = ({ ledger, verify, flush, clock }: LedgerParts): Pick<AdminHandlers, LedgerMethods> => ({
   listRecords: async function* (request) {
     await flush();
     for await (const { seq, at, event, json } of ledger.query(filterOf(request))) {
@@ -28,7 +31,10 @@ export const ledgerMethods = ({ ledger, verify, flush }: LedgerParts): Pick<Admi
 
   archiveLedger: async ({ before, directory }) => {
     if (before === undefined) throw new IdentityError('invalid-argument', 'say up to when: --before 2026-01-01');
-    return ledger.archive(momentOf('before', before), directory === '' ? undefined : directory);
+    // The ledger is the memory of what was taken back: without that record, a restart would believe it again.
+    const revoked = (await revokedOnRecord(ledger, clock.now())).map(({ revokedAt }) => revokedAt);
+    const limit = Math.min(momentOf('before', before), ...revoked);
+    return ledger.archive(limit, directory === '' ? undefined : directory);
   },
 });
 

@@ -71,7 +71,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     ...authorityMethods(authority, clock),
     ...credentialMethods({ authority, ledger, clock }),
     ...orderMethods({ authority, ledger, clock, streams: parts.streams }),
-    ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals }),
+    ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals, clock }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),
     getStatus: parts.status,
     reloadConfig: async (_: unknown, call: Call<Peer>) => {

@@ -37,6 +37,7 @@ export async function adminRequests(): Promise<Target> {
     ledger,
     verify: () => Promise.reject(new IdentityError('unavailable', '')),
     flush: async () => undefined,
+    clock: scene.clock,
   };
   const handlers: Readonly<Record<string, Handler>> = {
     ...people(registry),
