@@ -29,7 +29,8 @@ async function* archivedIn(
     for await (const { bytes } of pieces(path)) {
       for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at + 1)) {
         const line = bytes.subarray(bytes.lastIndexOf(0x0a, at) + 1, bytes.indexOf(0x0a, at));
-        if (isOfKind(line, 'ledger.archived') && isTrue(line, seal)) yield JSON.parse(line.toString()) as ArchivedEvent;
+        const archived = archivedBy(line, seal);
+        if (archived !== undefined) yield archived;
       }
     }
   }
@@ -37,7 +38,20 @@ async function* archivedIn(
 
 const needle = '"kind":"ledger.archived"';
 
-function isTrue(line: Buffer, seal: Seal | undefined): boolean {
+/** Without the seal's key anybody may have written it: then it is only what reads like one. */
+function archivedBy(line: Buffer, seal: Seal | undefined): ArchivedEvent | undefined {
   const frame = frameOf(line);
-  return frame !== undefined && (seal === undefined || seal.of(frame.sealed) === frame.seal);
+  if (frame === undefined || !isOfKind(line, 'ledger.archived')) return undefined;
+  if (seal !== undefined) return seal.of(frame.sealed) === frame.seal ? JSON.parse(line.toString()) : undefined;
+  const read = parsed(line.toString());
+  const whole = Number.isSafeInteger(read?.segment) && Number.isSafeInteger(read?.lastSeq);
+  return whole && typeof read?.lastHash === 'string' ? (read as ArchivedEvent) : undefined;
+}
+
+function parsed(text: string): Partial<ArchivedEvent> | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

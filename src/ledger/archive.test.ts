@@ -63,6 +63,28 @@ describe('archiving', () => {
     expect(await verified(directory)).toMatchObject({ ok: true, first: 3 });
   });
 
+  it('lets verify name a record of archiving that was edited, without the key too, and not stumble over it', async () => {
+    using directory = new LedgerDirectory();
+    const { ledger, start } = await fourHours(directory);
+    await ledger.archive(start + 0.5 * hourMs, undefined);
+    await ledger.close();
+    const name = segmentsOf(directory).find((file) => directory.lines(file).some((line) => line.includes('archived')));
+    const file = directory.file(name ?? '');
+    for (const [from, to] of [
+      ['"kind":"ledger.archived"', '"kind":"ledger.archived"x'],
+      ['"segment":1', '"segment":"1"'],
+      ['"lastHash":"', '"lastHush":"'],
+    ] as const) {
+      const [whole, edited] = [readFileSync(file, 'latin1'), readFileSync(file, 'latin1').replace(from, to)];
+      expect(edited).not.toBe(whole);
+      writeFileSync(file, edited);
+      const reports = [await verified(directory), await verifyLedger(directory.path, undefined)];
+      for (const { ok, problem } of reports)
+        expect([ok, problem?.message]).toEqual([false, expect.stringMatching(/./)]);
+      writeFileSync(file, whole);
+    }
+  });
+
   it('lets verify name what is missing beyond what was archived', async () => {
     using directory = new LedgerDirectory();
     const { ledger, start } = await fourHours(directory);

@@ -18,10 +18,18 @@ export interface Amounts {
   readonly seed: number;
 }
 
-/** A question to all judges at once; `failures` say what must not be. */
+/** One line of the table at the end. */
+export interface Row {
+  readonly what: string;
+  readonly asked: number;
+  /** What must not be. */
+  readonly failures: readonly string[];
+}
+
+/** A question to all judges at once. */
 export interface Judgement {
   readonly title: string;
-  judge(print: Print): Promise<readonly string[]>;
+  judge(print: Print): Promise<readonly Row[]>;
 }
 
 export function judgements({ ids, broken, seed }: Amounts): readonly Judgement[] {
@@ -54,24 +62,41 @@ const compared =
     await buildJudge();
     const comparison = await compare(print);
     for (const line of comparison.lines()) print(line);
-    return comparison.unexplained;
+    return [{ what: comparison.what, asked: comparison.total, failures: comparison.unexplained }];
   };
 
-async function wycheproof(print: Print): Promise<readonly string[]> {
+async function wycheproof(print: Print): Promise<readonly Row[]> {
   const verdicts = judge(await Vectors.download());
   const classes = new Map<string, number>();
   for (const { refusedExplained } of verdicts)
     for (const [why, count] of refusedExplained) classes.set(why, (classes.get(why) ?? 0) + count);
   const sum = (of: (one: Verdicts) => number): number => verdicts.reduce((total, one) => total + of(one), 0);
-  const failures = verdicts.flatMap((one) => [
-    ...one.acceptedInvalid.map((what) => `accepted: ${what}`),
-    ...one.refusedUnexplained,
-  ]);
   print(
     `Wycheproof: ${sum(({ judgements }) => judgements).toLocaleString('en')} judgements on ${verdicts.length} sets; ` +
       `invalid and accepted ${sum(({ acceptedInvalid }) => acceptedInvalid.length)}, ` +
       `valid and refused without a reason ${sum(({ refusedUnexplained }) => refusedUnexplained.length)}`,
   );
   for (const [why, count] of classes) print(`      ${String(count).padStart(7)}  valid, and refused: ${why}`);
-  return failures;
+  return families.map(([what, prefix]) =>
+    rowOf(
+      `Wycheproof: ${what}`,
+      verdicts.filter(({ name }) => name.startsWith(prefix)),
+    ),
+  );
 }
+
+const families = [
+  ['ECDSA', 'ecdsa'],
+  ['Ed25519', 'ed25519'],
+  ['RSA PKCS#1 and PSS', 'rsa'],
+  ['JWS and JWK', 'json_web'],
+] as const;
+
+const rowOf = (what: string, verdicts: readonly Verdicts[]): Row => ({
+  what,
+  asked: verdicts.reduce((sum, { judgements }) => sum + judgements, 0),
+  failures: verdicts.flatMap(({ acceptedInvalid, refusedUnexplained }) => [
+    ...acceptedInvalid.map((one) => `accepted: ${one}`),
+    ...refusedUnexplained,
+  ]),
+});

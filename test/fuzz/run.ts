@@ -11,7 +11,7 @@
 import { parseArgs } from 'node:util';
 import { supervise } from './engine/supervise.ts';
 import type { Result } from './engine/worker.ts';
-import { judgements } from './judges.ts';
+import { judgements, type Row } from './judges.ts';
 import { tampering } from './tampering.ts';
 import { targets } from './targets.ts';
 
@@ -36,23 +36,45 @@ print(
   `${'target'.padEnd(18)} ${'inputs'.padStart(10)} ${'accepted'.padStart(10)} ${'corpus'.padStart(6)}  code reached`,
 );
 
-let findings = 0;
+const rows: Row[] = [];
+const found: string[] = [];
 let executions = 0;
 const waiting = values.skip === 'targets' ? [] : [...wanted];
+const searched = waiting.length;
 await Promise.all(Array.from({ length: sideBySide }, lane));
-print(`${executions.toLocaleString('en')} inputs, ${findings} findings`);
+if (searched > 0)
+  rows.push({
+    what: `inputs to ${searched} parsers: crashes, hangs, false answers`,
+    asked: executions,
+    failures: found,
+  });
 if (values.only === undefined && values.skip !== 'judges') await others();
-process.exitCode = findings === 0 ? 0 : 1;
+process.exitCode = conclude() === 0 ? 0 : 1;
 
 async function others(): Promise<void> {
   const amounts = { ids: 300_000, broken: 10_000, seed: Number(values.seed) };
-  for (const judge of [tampering, ...judgements(amounts).map((one) => one.judge)]) {
+  const judges = [{ title: 'the ledger', judge: tampering }, ...judgements(amounts)];
+  for (const { title, judge } of judges) {
     print('');
-    const failures = await judge(print).catch((error: unknown) => [`could not be asked: ${error}`]);
-    findings += failures.length;
-    for (const failure of failures.slice(0, 20)) print(`!! ${failure}`);
+    const judged = await judge(print).catch((error: unknown) => [
+      { what: title, asked: 0, failures: [`could not be asked: ${error}`] },
+    ]);
+    for (const failure of judged.flatMap(({ failures }) => failures).slice(0, 20)) print(`!! ${failure}`);
+    rows.push(...judged);
   }
-  print(`\n${findings} findings in all`);
+}
+
+/** The table of all of it; says how much is wrong. */
+function conclude(): number {
+  const width = Math.max(...rows.map(({ what }) => what.length));
+  const line = (what: string, asked: string, wrong: string): void =>
+    print(`${what.padEnd(width)}  ${asked.padStart(10)}  ${wrong.padStart(8)}`);
+  print('');
+  line('', 'tried', 'findings');
+  for (const { what, asked, failures } of rows) line(what, asked.toLocaleString('en'), String(failures.length));
+  const wrong = rows.reduce((sum, { failures }) => sum + failures.length, 0);
+  print(`\n${wrong} findings in all`);
+  return wrong;
 }
 
 async function lane(): Promise<void> {
@@ -68,7 +90,7 @@ function tell(name: string, result: Result): void {
   const share = `${((100 * result.reached) / (result.code || 1)).toFixed(1)} % of ${(result.code / 1024).toFixed(1)} KiB`;
   print(`${name.padEnd(18)} ${numbers.join(' ')} ${String(result.corpus).padStart(6)}  ${share}`);
   for (const { what, input } of result.findings) {
-    findings += 1;
+    found.push(`${name}: ${what}`);
     print(`!! ${name}: ${what}\n   node test/fuzz/run.ts --only ${name} --input ${input}`);
   }
 }

@@ -48,6 +48,7 @@ export const targets: Readonly<Record<string, TargetEntry>> = {
   'bundle-map': { covers: ['spiffe/bundle-map.ts'], load: async () => (await bundles()).bundleMap },
   certificate: { covers: x509, load: async () => (await certificates()).certificate },
   'certificate-list': { covers: ['x509/certificate.ts'], load: async () => (await certificates()).certificateList },
+  crl: { covers: ['x509/crl.ts'], load: async () => (await certificates()).crl },
   'public-key': { covers: ['x509/public-key.ts', 'x509/roca.ts'], load: async () => (await certificates()).publicKey },
   'x509-svid': { covers: [...x509, 'spiffe/x509-svid.ts'], load: async () => (await certificates()).x509Svid },
   'x509-signed': {

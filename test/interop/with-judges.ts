@@ -9,7 +9,7 @@ export async function verdicts(): Promise<void> {
   for (const { title, judge } of judgements(amounts)) {
     await check(title, async () => {
       const said: string[] = [];
-      const failures = await judge((line) => void said.push(line));
+      const failures = (await judge((line) => void said.push(line))).flatMap((row) => row.failures);
       for (const line of said.filter((one) => / compared; | judgements on /.test(one))) print(`        ${line}`);
       holds(failures.slice(0, 3).join('; ') || 'nothing', failures.length === 0);
     });

@@ -2,6 +2,9 @@
 import { X509Certificate } from 'node:crypto';
 import { parseX509Svid, verifyX509Svid } from '../../../src/spiffe/x509-svid.ts';
 import { parseCertificate, splitCertificates } from '../../../src/x509/certificate.ts';
+import { crlToBeSigned, parseCrl, signedCrl } from '../../../src/x509/crl.ts';
+import { sequence } from '../../../src/x509/der-write.ts';
+import { encodeOid, oid } from '../../../src/x509/oid.ts';
 import { decodePem, encodePem } from '../../../src/x509/pem.ts';
 import { importPublicKey, parsePublicKey } from '../../../src/x509/public-key.ts';
 import { FakeCa } from '../../fakes/ca.ts';
@@ -25,6 +28,31 @@ export const certificateList: Target = {
   shape: 'der',
   run: (input) => promise(Buffer.concat(splitCertificates(input)).equals(input), 'pieces make the whole'),
 };
+
+/** What is read of a list was written in it, and nothing of it is left over. */
+export const crl: Target = {
+  seeds: [[], ['0a'], ['0a', '7fffffffffffffffffffffffffffffff']].map((serials) => listOf(serials)),
+  shape: 'der',
+  run: (input) => {
+    const { der, tbs, thisUpdate, nextUpdate, revoked } = parseCrl(input);
+    promise(der.equals(input) && input.includes(tbs), 'a list is all of its bytes');
+    promise(thisUpdate <= nextUpdate, 'it ends after it begins');
+    promise(
+      [...revoked].every((serial) => tbs.includes(Buffer.from(serial, 'hex'))),
+      'a serial number that stands there',
+    );
+  },
+};
+
+function listOf(serials: readonly string[]): Buffer {
+  const [day, at] = [86_400_000, Date.UTC(2026, 0, 1)];
+  const revoked = serials.map((serial) => ({ serial, at, reason: 'keyCompromise' as const }));
+  const { subject } = parseCertificate(root.certificate);
+  const algorithm = sequence(encodeOid(oid.ecdsaWithSha256));
+  const times = { thisUpdate: at, nextUpdate: at + day };
+  const content = { issuer: subject, keyId: Buffer.alloc(20, 1), algorithm, number: 3n, ...times, revoked };
+  return signedCrl(crlToBeSigned(content), algorithm, Buffer.alloc(64, 2));
+}
 
 export const publicKey: Target = {
   seeds: ['ec', 'rsa2048', 'p384', 'p521', 'ed25519'].map(forged.publicKeyOf),
