@@ -57,6 +57,7 @@ const schema = z.strictObject({
   ca_ttl: duration(10).default(86_400),
   ca_key_type: keyType.default('ec-p256'),
   jwt_key_type: keyType.default('ec-p256'),
+  bundle_poll_floor: duration(1).default(10),
   executable_hash_limit: z
     .number()
     .int()
@@ -89,6 +90,7 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   ca_ttl: 'life of an X.509 or JWT authority',
   ca_key_type: 'ec-p256, ec-p384, rsa-2048 or rsa-4096',
   jwt_key_type: 'the same; RSA keys sign RS256',
+  bundle_poll_floor: 'no bundle endpoint of others is asked more often, whatever its bundle hints',
   executable_hash_limit: 'bytes; larger executables get no unix:sha256 selector',
   ledger_segment_bytes: 'size at which a ledger segment is sealed',
   user_connections: 'connections of one user of the host, at one time',
@@ -96,7 +98,7 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   user_bytes: 'memory for requests and answers of one user of the host that are under way',
 };
 
-const durations: ReadonlySet<string> = new Set(['x509_svid_ttl', 'jwt_svid_ttl', 'ca_ttl']);
+const durations: ReadonlySet<string> = new Set(['x509_svid_ttl', 'jwt_svid_ttl', 'ca_ttl', 'bundle_poll_floor']);
 
 /** All settings with all their comments are a twentieth of it. */
 const longestFile = 64 * 1024;

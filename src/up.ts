@@ -5,6 +5,7 @@ import { unixAttestor, type WorkloadAttestor } from './attest/attest.ts';
 import { type Authority, openAuthority } from './authority/authority.ts';
 import type { Config } from './config.ts';
 import { IdentityError } from './errors.ts';
+import { type Federation, startFederation } from './federation/federation.ts';
 import { type Ledger, openLedger, RefusalCounter, verifyLedger } from './ledger/ledger.ts';
 import { openRegistry, type Registry } from './registry/registry.ts';
 import { Reload, type Reloaded } from './reload.ts';
@@ -39,6 +40,7 @@ interface Rooms {
   readonly registry: Registry;
   readonly recorder: Recorder;
   readonly authority: Authority;
+  readonly federation: Federation;
   readonly refusals: RefusalCounter;
   readonly attestors: readonly WorkloadAttestor[];
 }
@@ -130,7 +132,13 @@ async function openRooms(
   const attestors = [unixAttestor({ hashLimitBytes: config.executable_hash_limit })];
   const verify = () => verifyLedger(directory, data.ledgerKey);
   const metrics = createMetrics();
-  const parts = { ledger, verify, registry, recorder, authority, refusals, attestors };
+  const federation = startFederation({
+    ...{ registry, clock, random, log, metrics },
+    bundle: () => authority.bundle.value,
+    pollFloorSeconds: config.bundle_poll_floor,
+  });
+  closing.defer(() => federation.stop());
+  const parts = { ledger, verify, registry, recorder, authority, federation, refusals, attestors };
   return { config, trustDomain, log, metrics, data, seen, ...parts };
 }
 

@@ -58,9 +58,8 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     failed: failing(log, budgets),
   });
   const delivery = new Delivery();
-  const bundle = () => authority.bundle.value;
   const isRevoked = (jti: string): boolean => authority.revocations.has({ jti });
-  server.add(SpiffeWorkloadAPIService, workloadApi({ identities, delivery, clock, bundle, isRevoked }));
+  server.add(SpiffeWorkloadAPIService, workloadApi({ identities, delivery, clock, isRevoked }));
   server.add(HealthService, health(services));
   server.add(ReflectionV1, reflection(services));
   server.add(ReflectionV1Alpha, reflection(services));

@@ -2,7 +2,8 @@
 import type { JWTSVIDResponse, X509BundlesResponse, X509SVIDResponse } from '../gen/workload.ts';
 import { type Bundle, formatJwks } from '../spiffe/bundle.ts';
 import { TrustDomain } from '../spiffe/id.ts';
-import type { BundleView, JwtView, X509View } from './identities.ts';
+import type { JwtView, X509View } from './identities.ts';
+import type { TrustView } from './trust.ts';
 
 export const encodeX509 = (view: X509View): X509SVIDResponse => {
   const bundle = authoritiesOf(view.bundle);
@@ -15,28 +16,36 @@ export const encodeX509 = (view: X509View): X509SVIDResponse => {
       hint: entry.hint,
     })),
     crl: [...view.crls.lists],
-    federatedBundles: new Map(),
+    federatedBundles: byTrustDomain(view.federated, authoritiesOf),
   };
 };
 
-export const encodeX509Bundles = ({ bundle, crls }: BundleView): X509BundlesResponse => ({
+export const encodeX509Bundles = ({ bundle, federated, crls }: TrustView): X509BundlesResponse => ({
   crl: [...crls.lists],
-  bundles: new Map([[TrustDomain.id(bundle.trustDomain), authoritiesOf(bundle)]]),
+  bundles: byTrustDomain([bundle, ...federated], authoritiesOf),
 });
 
 export const encodeJwt = (views: readonly JwtView[]): JWTSVIDResponse => ({
   svids: views.map(({ entry, token }) => ({ spiffeId: entry.spiffeId, svid: token, hint: entry.hint })),
 });
 
-export const encodeJwtBundles = ({ bundle }: Pick<BundleView, 'bundle'>): { bundles: Map<string, Buffer> } => ({
-  bundles: new Map([[TrustDomain.id(bundle.trustDomain), Buffer.from(formatJwks(bundle.jwtAuthorities))]]),
+export const encodeJwtBundles = ({ bundle, federated }: TrustView): { bundles: Map<string, Buffer> } => ({
+  bundles: byTrustDomain([bundle, ...federated], jwksOf),
 });
 
-/** One bundle serves thousands of messages: its concatenation is made once. */
-const concatenated = new WeakMap<Bundle, Buffer>();
+/** Name and bundle reach a workload together (SPIFFE Federation section 5.1, FD-34); bundles are never merged (FD-33). */
+const byTrustDomain = <T>(bundles: readonly Bundle[], encode: (bundle: Bundle) => T): Map<string, T> =>
+  new Map(bundles.map((bundle) => [TrustDomain.id(bundle.trustDomain), encode(bundle)]));
 
-function authoritiesOf(bundle: Bundle): Buffer {
-  const known = concatenated.get(bundle) ?? Buffer.concat([...bundle.x509Authorities]);
-  concatenated.set(bundle, known);
-  return known;
+/** One bundle serves thousands of messages: what it becomes is made once. */
+function once(make: (bundle: Bundle) => Buffer): (bundle: Bundle) => Buffer {
+  const made = new WeakMap<Bundle, Buffer>();
+  return (bundle) => {
+    const known = made.get(bundle) ?? make(bundle);
+    made.set(bundle, known);
+    return known;
+  };
 }
+
+const authoritiesOf = once(({ x509Authorities }) => Buffer.concat([...x509Authorities]));
+const jwksOf = once(({ jwtAuthorities }) => Buffer.from(formatJwks(jwtAuthorities)));

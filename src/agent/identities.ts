@@ -3,7 +3,6 @@
  * bundle changed is computed again: nothing leaves for a state that has been replaced.
  */
 import { assertSame, attestWorkload, type WorkloadAttestor } from '../attest/attest.ts';
-import type { CrlSet } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
 import type { RefusalCounter } from '../ledger/ledger.ts';
 import type { Registry, RegistryChange } from '../registry/registry.ts';
@@ -12,9 +11,10 @@ import { failpoint } from '../runtime/failpoint.ts';
 import type { PeerProcess, Peers } from '../runtime/peer.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import { audienceAllowed, type Entry, matches } from '../spiffe/entry.ts';
-import type { SpiffeId } from '../spiffe/id.ts';
+import type { SpiffeId, TrustDomain } from '../spiffe/id.ts';
 import { type Attestation, type HeldX509Svid, Instance, subjectOf } from './instance.ts';
 import { Issuance, type IssuanceParts } from './issuance.ts';
+import { federates, type TrustView, trustDomainsIn, trustOf } from './trust.ts';
 
 export interface IdentitiesParts extends IssuanceParts {
   readonly registry: Registry;
@@ -24,18 +24,14 @@ export interface IdentitiesParts extends IssuanceParts {
 }
 
 /** Everything one message tells a process: complete, in the standard's order, default identity first. */
-export interface X509View {
+export interface X509View extends TrustView {
   readonly svids: readonly HeldX509Svid[];
-  readonly bundle: Bundle;
-  readonly crls: CrlSet;
-  /** When to look again even if nothing is heard of a change. */
-  readonly dueAt: number;
 }
 
-export interface BundleView {
-  readonly bundle: Bundle;
-  readonly crls: CrlSet;
-  readonly dueAt: number;
+/** Undefined: nobody there can be judged. */
+export interface JudgedBy {
+  readonly bundle: Bundle | undefined;
+  readonly own: boolean;
 }
 
 export interface JwtView {
@@ -62,7 +58,7 @@ export class Identities {
     this.#parts = parts;
     this.#issuance = new Issuance({ ...parts, assertSame: (instance) => this.assertSame(instance) });
     this.#subscriptions = [
-      parts.registry.onChange((change) => this.#changed((instance) => affects(change, instance))),
+      parts.registry.onChange((change) => this.#registryChanged(change)),
       parts.authority.bundle.onChange(() => this.#changed(() => true)),
       parts.authority.standing.onChange((standing) => this.#replaced(standing)),
       parts.authority.crls.onChange(() => this.#changed(() => true)),
@@ -100,11 +96,12 @@ export class Identities {
   x509(instance: Instance): Promise<X509View> {
     return instance.inTurn(() =>
       this.#stable(async () => {
-        const svids = await this.#issuance.x509(instance, uniqueHints(await this.#entitled(instance)));
+        const { authority, registry } = this.#parts;
+        const entries = await this.#entitled(instance);
+        const svids = await this.#issuance.x509(instance, uniqueHints(entries));
         const dueAt = Math.min(...svids.map(({ renewAt, entry }) => Math.min(renewAt, endOf(entry))));
         const endsAt = Math.min(...svids.map(({ notAfter }) => notAfter));
-        const { bundle, crls } = this.#parts.authority;
-        return { svids, bundle: bundle.value, crls: crls.value, dueAt, endsAt };
+        return { svids, ...trustOf(entries, authority, registry.foreign), dueAt, endsAt };
       }),
     );
   }
@@ -122,14 +119,25 @@ export class Identities {
     return views;
   }
 
-  /** The bundle, for a process that is owed at least one identity. */
-  bundle(instance: Instance): Promise<BundleView> {
+  /** The bundles, for a process that is owed at least one identity. */
+  bundles(instance: Instance): Promise<TrustView> {
+    const { authority, registry } = this.#parts;
     return this.#stable(async () => {
       const entries = await this.#entitled(instance);
       const dueAt = Math.min(...entries.map(endOf));
-      const { bundle, crls } = this.#parts.authority;
-      return { bundle: bundle.value, crls: crls.value, dueAt, endsAt: dueAt };
+      return { ...trustOf(entries, authority, registry.foreign), dueAt, endsAt: dueAt };
     });
+  }
+
+  /** By which this process may judge somebody of that trust domain. Our own is for everybody to know. */
+  async bundleOf(process: PeerProcess, trustDomain: TrustDomain): Promise<JudgedBy> {
+    const { registry, authority, clock } = this.#parts;
+    const bundle = authority.bundle.value;
+    if (bundle.trustDomain === trustDomain) return { bundle, own: true };
+    if (registry.foreign.bundle(trustDomain) === undefined) return { bundle: undefined, own: false };
+    const { selectors } = await this.#attested(this.instance(process));
+    const known = federates(registry.entitled(selectors, clock.now()), new Set([trustDomain]));
+    return { bundle: known ? registry.foreign.bundle(trustDomain)?.bundle : undefined, own: false };
   }
 
   /** Throws unless the process is what it was when it was decided about. Asked immediately before anything leaves. */
@@ -163,6 +171,13 @@ export class Identities {
     this.#parts.ledger
       .append({ kind: 'instance.ended', instance: id, pid: process.pid, reason })
       .catch(() => undefined);
+  }
+
+  #registryChanged(change: RegistryChange): void {
+    const { registry, clock } = this.#parts;
+    const names = trustDomainsIn(change);
+    const owed = ({ attestation }: Instance) => registry.entitled(attestation?.selectors ?? new Set(), clock.now());
+    this.#changed((instance) => affects(change, instance) || (names.size > 0 && federates(owed(instance), names)));
   }
 
   #changed(concerned: (instance: Instance) => boolean): void {

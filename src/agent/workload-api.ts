@@ -6,21 +6,20 @@ import { failpoint } from '../runtime/failpoint.ts';
 import type { Call, Handlers } from '../runtime/grpc-server.ts';
 import type { Peer } from '../runtime/peer.ts';
 import { Wake } from '../runtime/watch.ts';
-import type { Bundle, JwtAuthority } from '../spiffe/bundle.ts';
-import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
-import { verifyJwtSvid } from '../spiffe/jwt-svid.ts';
+import { SpiffeId } from '../spiffe/id.ts';
+import { parseJwtSvid, verifyJwtSvid } from '../spiffe/jwt-svid.ts';
 import { refuseToken } from '../spiffe/jwt-token.ts';
 import type { Delivery, Sent } from './delivery.ts';
 import { encodeJwt, encodeJwtBundles, encodeX509, encodeX509Bundles } from './encode.ts';
-import type { BundleView, Identities } from './identities.ts';
+import type { Identities } from './identities.ts';
 import type { Instance } from './instance.ts';
+import type { TrustView } from './trust.ts';
 
 export interface WorkloadApiParts {
   readonly identities: Identities;
   readonly delivery: Delivery;
   readonly clock: Clock;
-  readonly bundle: () => Bundle;
-  /** Was the token with that `jti` taken back? */
+  /** Was our token with that `jti` taken back? */
   readonly isRevoked: (jti: string) => boolean;
 }
 
@@ -39,7 +38,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
       updates(call, async (instance) => {
         const view = await identities.x509(instance);
         const version = [
-          view.bundle.sequence,
+          view.trustVersion,
           view.crls.version,
           ...view.svids.map(({ serial, entry }) => `${serial}/${entry.revision}`),
         ].join();
@@ -48,9 +47,9 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
       }),
 
     fetchX509Bundles: (_request, call) =>
-      bundles(call, encodeX509Bundles, ({ bundle, crls }) => `${bundle.sequence}/${crls.version}`),
+      bundles(call, encodeX509Bundles, ({ trustVersion, crls }) => `${trustVersion}/${crls.version}`),
 
-    fetchJwtBundles: (_request, call) => bundles(call, encodeJwtBundles, ({ bundle }) => String(bundle.sequence)),
+    fetchJwtBundles: (_request, call) => bundles(call, encodeJwtBundles, ({ trustVersion }) => trustVersion),
 
     fetchJwtsvid: async (request, call) => {
       const audience = checkAudience(request.audience);
@@ -62,12 +61,14 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
       return encodeJwt(views);
     },
 
-    validateJwtsvid: ({ audience, svid }) => {
+    validateJwtsvid: async ({ audience, svid }, call) => {
       if (audience === '') throw new IdentityError('invalid-argument', 'audience must be specified');
       if (svid === '') throw new IdentityError('invalid-argument', 'svid must be specified');
-      const verified = verifyJwtSvid(svid, audience, (name) => jwtAuthorities(name), clock.now());
+      const trustDomain = SpiffeId.trustDomain(parseJwtSvid(svid).id);
+      const { bundle, own } = await identities.bundleOf(call.peer.process, trustDomain);
+      const verified = verifyJwtSvid(svid, audience, () => bundle?.jwtAuthorities, clock.now());
       const { jti } = verified.claims;
-      if (typeof jti === 'string' && isRevoked(jti)) throw refuseToken('revoked');
+      if (own && typeof jti === 'string' && isRevoked(jti)) throw refuseToken('revoked');
       return { spiffeId: verified.id, claims: { ...verified.claims, aud: [...verified.audience] } };
     },
 
@@ -77,19 +78,14 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
 
   function bundles<T>(
     call: Call<Peer>,
-    encode: (view: BundleView) => T,
-    versionOf: (view: BundleView) => string,
+    encode: (view: TrustView) => T,
+    versionOf: (view: TrustView) => string,
   ): AsyncGenerator<T, void, undefined> {
     return updates(call, async (instance) => {
-      const view = await identities.bundle(instance);
+      const view = await identities.bundles(instance);
       const sent = { sequence: view.bundle.sequence, authorities: [] };
       return { version: versionOf(view), dueAt: view.dueAt, sent, message: () => encode(view) };
     });
-  }
-
-  function jwtAuthorities(name: TrustDomain): readonly JwtAuthority[] | undefined {
-    const bundle = parts.bundle();
-    return bundle.trustDomain === name ? bundle.jwtAuthorities : undefined;
   }
 
   /**

@@ -52,6 +52,7 @@ const documentOf = (settings: Config): DocumentOf<typeof shapes.configuration> =
   caTtl: settings.ca_ttl,
   caKeyType: settings.ca_key_type,
   jwtKeyType: settings.jwt_key_type,
+  bundlePollFloor: settings.bundle_poll_floor,
   executableHashLimit: settings.executable_hash_limit,
   ledgerSegmentBytes: settings.ledger_segment_bytes,
 });

@@ -3,6 +3,8 @@ import type {
   OrderAuthorityOutcome as AuthorityOutcome,
   Entry,
   ExplainResponse,
+  Federation,
+  ForeignBundle,
   GetAuthorityTimelineResponse,
   GetStatusResponse,
   LedgerRecord,
@@ -20,6 +22,8 @@ export type TimelineDocument = DocumentOf<typeof shapes.timeline>;
 export type OrderDocument = DocumentOf<typeof shapes.order>;
 export type RevocationDocument = DocumentOf<typeof shapes.revocation>;
 export type RecordDocument = DocumentOf<typeof shapes.records>['records'][number];
+export type FederationDocument = DocumentOf<typeof shapes.federation>;
+export type ForeignBundleDocument = DocumentOf<typeof shapes.foreignBundle>;
 export type StatusDocument = DocumentOf<typeof shapes.status>;
 
 /** Wire messages as the documents that `--json` prints. */
@@ -107,6 +111,33 @@ export const recordDocument = ({ seq, at, kind, json }: LedgerRecord): RecordDoc
   at: time(at),
   kind,
   record: JSON.parse(json) as object,
+});
+
+export const foreignBundleDocument = (bundle: ForeignBundle): ForeignBundleDocument => ({
+  trustDomain: bundle.trustDomain,
+  sequence: textOrNull(bundle.sequence),
+  x509Authorities: bundle.x509Authorities.length,
+  jwtAuthorities: bundle.jwtAuthorities,
+  source: bundle.source,
+  storedAt: time(bundle.storedAt),
+});
+
+export const federationDocument = (federation: Federation): FederationDocument => ({
+  trustDomain: federation.trustDomain,
+  endpointUrl: federation.endpointUrl,
+  profile: federation.profile,
+  endpointSpiffeId: textOrNull(federation.endpointSpiffeId),
+  roots: textOrNull(federation.roots),
+  privateAddresses: federation.privateAddresses,
+  createdAt: time(federation.createdAt),
+  sequence: textOrNull(federation.bundle?.sequence ?? ''),
+  x509Authorities: federation.bundle?.x509Authorities.length ?? 0,
+  jwtAuthorities: federation.bundle?.jwtAuthorities ?? 0,
+  bundleStoredAt: timeOrNull(federation.bundle?.storedAt),
+  fetchedAt: timeOrNull(federation.fetchedAt),
+  nextPollAt: timeOrNull(federation.nextPollAt),
+  failures: federation.failures,
+  lastError: textOrNull(federation.lastError),
 });
 
 export const statusDocument = (answer: GetStatusResponse): StatusDocument => ({

@@ -2,7 +2,12 @@ import type { Shape } from './shapes.ts';
 import * as shapes from './shapes.ts';
 
 /** Shapes that others contain, written once. */
-export const named: Readonly<Record<string, Shape>> = { Person: shapes.person, Entry: shapes.entry };
+export const named: Readonly<Record<string, Shape>> = {
+  Person: shapes.person,
+  Entry: shapes.entry,
+  Federation: shapes.federation,
+  ForeignBundle: shapes.foreignBundle,
+};
 
 /** A shape as a reader of JSON would sketch it. */
 export const shapeText = (shape: Shape): string => `${written(shape, '', true)}\n`;

@@ -67,6 +67,36 @@ export const updatedEntry = shape({ entry, warnings: [warning] });
 export const count = shape({ count: 'number' });
 
 export const bundle = shape({ trustDomain: 'string', x509Authorities: ['string'], jwks: 'object', spiffe: 'object' });
+/** `sequence` is text: it has 64 bits. */
+export const foreignBundle = shape({
+  trustDomain: 'string',
+  sequence: 'string | null',
+  x509Authorities: 'number',
+  jwtAuthorities: 'number',
+  source: 'string',
+  storedAt: 'time',
+});
+export const foreignBundles = shape({ bundles: [foreignBundle] });
+
+export const federation = shape({
+  trustDomain: 'string',
+  endpointUrl: 'string',
+  profile: 'string',
+  endpointSpiffeId: 'string | null',
+  roots: 'string | null',
+  privateAddresses: 'boolean',
+  createdAt: 'time',
+  /** Of the bundle that is believed now; null or 0 where nothing was learned yet. */
+  sequence: 'string | null',
+  x509Authorities: 'number',
+  jwtAuthorities: 'number',
+  bundleStoredAt: 'time | null',
+  fetchedAt: 'time | null',
+  nextPollAt: 'time | null',
+  failures: 'number',
+  lastError: 'string | null',
+});
+export const federations = shape({ federations: [federation] });
 
 export const x509Context = shape({
   svids: [
@@ -173,6 +203,7 @@ export const configuration = shape({
   caTtl: 'number',
   caKeyType: 'string',
   jwtKeyType: 'string',
+  bundlePollFloor: 'number',
   executableHashLimit: 'number',
   ledgerSegmentBytes: 'number',
 });

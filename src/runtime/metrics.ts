@@ -12,6 +12,8 @@ export interface Metrics {
   readonly connectionsCut: Counter<'reason'>;
   /** Calls that were turned away, by the limit that was met. */
   readonly callsRefused: Counter<'reason'>;
+  /** Looks at the bundle endpoints of others, by what came of it. */
+  readonly polled: Counter<'trust_domain' | 'outcome'>;
   /** A number that is asked for when somebody looks. */
   gauge(name: string, help: string, value: () => number): void;
   /** Prometheus text. */
@@ -30,6 +32,12 @@ export function createMetrics(): Metrics {
     connectionsRefused: counter('mayfly_connections_refused_total', 'Connections turned away', 'reason'),
     connectionsCut: counter('mayfly_connections_cut_total', 'Connections ended because of their caller', 'reason'),
     callsRefused: counter('mayfly_calls_refused_total', 'Calls turned away by a limit', 'reason'),
+    polled: new Counter({
+      name: 'mayfly_federation_polls_total',
+      help: 'Looks at bundle endpoints of other trust domains',
+      labelNames: ['trust_domain', 'outcome'],
+      registers,
+    }),
     gauge: (name, help, value) => {
       new Gauge({
         name,

@@ -1,4 +1,4 @@
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { IdentityError } from '../errors.ts';
 import type { SpiffeId } from '../spiffe/id.ts';
 import { parseX509Svid } from '../spiffe/x509-svid.ts';
@@ -32,19 +32,6 @@ export function admit(
   if (!authorize(peer)) throw new IdentityError('permission-denied', 'The peer is not authorized.', { reason: peer });
   if (typeof connection === 'object' && connection !== null) admitted.set(connection, peer);
   return peer;
-}
-
-/** What the peer sent, leaf first. Node adds the root that it found itself, which proves nothing here. */
-export function peerChain(leaf: DetailedPeerCertificate): Buffer[] {
-  const chain: Buffer[] = [];
-  let certificate: DetailedPeerCertificate | undefined = leaf;
-  while (certificate?.raw !== undefined) {
-    const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate;
-    const root = issuer === certificate && certificate !== leaf;
-    if (!root) chain.push(certificate.raw);
-    certificate = issuer === certificate ? undefined : issuer;
-  }
-  return chain;
 }
 
 /**

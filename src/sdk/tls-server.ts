@@ -1,7 +1,8 @@
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls';
 import { IdentityError } from '../errors.ts';
+import { peerChain } from '../runtime/peer-chain.ts';
 import type { Authorize } from './authorize.ts';
-import { admit, peerChain } from './peer.ts';
+import { admit } from './peer.ts';
 import { protocol, tlsIdentity } from './tls-context.ts';
 import { sameBundles, sameCrls, type X509Context } from './x509-context.ts';
 import type { X509Source } from './x509-source.ts';

@@ -17,6 +17,7 @@ import { orderMethods, type Streams } from './authority-orders.ts';
 import { credentialMethods } from './credentials.ts';
 import { entries } from './entries.ts';
 import { explain } from './explain.ts';
+import { federationMethods, type Polling } from './federation.ts';
 import { ledgerMethods } from './ledger.ts';
 import { people } from './people.ts';
 import type { Recorder } from './recorder.ts';
@@ -29,6 +30,7 @@ export interface ServerParts {
   readonly socket: string;
   readonly registry: Registry;
   readonly authority: Authority;
+  readonly federation: Polling;
   readonly ledger: Ledger;
   readonly attestors: readonly WorkloadAttestor[];
   /** What the open streams of workloads have been sent. */
@@ -70,6 +72,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     ...entries(registry),
     ...authorityMethods(authority, clock),
     ...credentialMethods({ authority, ledger, clock }),
+    ...federationMethods(registry.foreign, parts.federation),
     ...orderMethods({ authority, ledger, clock, streams: parts.streams }),
     ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals, clock }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),

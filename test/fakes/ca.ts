@@ -4,6 +4,9 @@ import type { X509SVID, X509SVIDResponse } from '../../src/gen/workload.ts';
 export interface IssueOptions {
   /** URI SANs, instead of the one SPIFFE ID. */
   readonly uris?: readonly string[];
+  /** Names and addresses of a host, as a server of the web has them. */
+  readonly dnsNames?: readonly string[];
+  readonly addresses?: readonly string[];
   readonly notBefore?: number;
   readonly notAfter?: number;
 }
@@ -32,6 +35,8 @@ export class FakeCa {
     this.certificate = certificate(parent === undefined ? this.#issuer : parent.#issuer, {
       ...this.#issuer,
       uris: [`spiffe://${trustDomain}`],
+      dnsNames: [],
+      addresses: [],
       notBefore: Date.now() - 60_000,
       notAfter: Date.now() + 86_400_000,
       ca: true,
@@ -46,6 +51,8 @@ export class FakeCa {
       name: distinguishedName('leaf'),
       key,
       uris: options.uris ?? [id],
+      dnsNames: options.dnsNames ?? [],
+      addresses: options.addresses ?? [],
       notBefore: options.notBefore ?? Date.now() - 10_000,
       notAfter: options.notAfter ?? Date.now() + 3_600_000,
       ca: false,
@@ -92,6 +99,8 @@ interface Issuer {
 
 interface Subject extends Issuer {
   readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly addresses: readonly string[];
   readonly notBefore: number;
   readonly notAfter: number;
   readonly ca: boolean;
@@ -123,10 +132,17 @@ const extensions = (issuer: Issuer, subject: Subject): Buffer =>
     extension(19, true, sequence(...(subject.ca ? [der(0x01, Buffer.of(0xff))] : []))),
     // keyCertSign and cRLSign, or digitalSignature
     extension(15, true, der(0x03, subject.ca ? Buffer.of(1, 0x06) : Buffer.of(7, 0x80))),
-    extension(17, false, sequence(...subject.uris.map((uri) => der(0x86, Buffer.from(uri))))),
+    extension(17, false, sequence(...generalNames(subject))),
     extension(14, false, der(0x04, keyId(subject.key))),
     extension(35, false, sequence(der(0x80, keyId(issuer.key)))),
   );
+
+/** RFC 5280 section 4.2.1.6; of addresses only IPv4. */
+const generalNames = ({ uris, dnsNames, addresses }: Subject): Buffer[] => [
+  ...uris.map((uri) => der(0x86, Buffer.from(uri))),
+  ...dnsNames.map((name) => der(0x82, Buffer.from(name))),
+  ...addresses.map((address) => der(0x87, Buffer.from(address.split('.').map(Number)))),
+];
 
 /** An extension of the arc 2.5.29. */
 const extension = (id: number, critical: boolean, value: Buffer): Buffer =>
