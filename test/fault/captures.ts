@@ -1,5 +1,5 @@
 /** What a workload writes down: one line for each thing it was given. Bytes are base64. */
-interface Mark {
+export interface Mark {
   /** By the real clock, whatever the issuer's says. */
   readonly at: number;
   readonly pid: number;

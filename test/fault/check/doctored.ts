@@ -1,6 +1,6 @@
 /** A copy of evidence that can be doctored, in the way of somebody who knows what the checker looks at. */
 import { execFileSync } from 'node:child_process';
-import { createHash, createHmac, createPrivateKey, createPublicKey, sign, X509Certificate } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,27 +78,4 @@ function editLines(path: string, edit: (lines: object[]) => readonly object[]): 
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
   const edited = edit(lines.filter(Boolean).map((line) => JSON.parse(line) as object));
   writeFileSync(path, edited.map((line) => `${JSON.stringify(line)}\n`).join(''));
-}
-
-/** The certificate, signed again by its own authority, and valid for ten years more. */
-export function prolonged(chain: string, keys: string): string {
-  const bytes = Buffer.from(chain, 'base64');
-  const from = new X509Certificate(bytes).validToDate;
-  const utc = (date: Date): string => `${date.toISOString().slice(2, 19).replace(/[-T:]/g, '')}Z`;
-  const until = new Date(from);
-  until.setUTCFullYear(from.getUTCFullYear() + 10);
-  const tbsEnd = 4 + 4 + bytes.readUInt16BE(6);
-  const tbs = Buffer.from(bytes.subarray(4, tbsEnd));
-  tbs.write(utc(until), tbs.lastIndexOf(utc(from)), 'latin1');
-  const algorithm = bytes.subarray(tbsEnd, tbsEnd + 2 + (bytes[tbsEnd + 1] ?? 0));
-  const key = readdirSync(keys)
-    .filter((name) => name.startsWith('x509-'))
-    .map((name) => readFileSync(join(keys, name), 'latin1'))
-    .map((text) => createPrivateKey(text.slice(text.indexOf('-----BEGIN'))))
-    .find((each) => new X509Certificate(bytes).verify(createPublicKey(each)));
-  if (key === undefined) throw new Error('none of the keys signed it');
-  const signature = sign('sha256', tbs, key);
-  const bits = Buffer.concat([Buffer.from([3, signature.length + 1, 0]), signature]);
-  const body = Buffer.concat([tbs, algorithm, bits]);
-  return Buffer.concat([Buffer.from([0x30, 0x82, body.length >> 8, body.length & 255]), body]).toString('base64');
 }
