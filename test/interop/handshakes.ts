@@ -1,41 +1,12 @@
 /** Two processes of different making, each with its SVID from the Workload API, shake hands while certificates rotate. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import net from 'node:net';
-import { createInterface } from 'node:readline';
 import tls from 'node:tls';
 import { type Mayfly, run } from '../integration/fixture.ts';
 import { check, holds, same } from './checks.ts';
+import { any, Server } from './echo-server.ts';
 import { caTtlSeconds, cli, directoryOf, environmentOf, go, id, type Line, node, trustDomain, users } from './stage.ts';
 import { goProgram, sdkEcho } from './tools.ts';
-
-/** A server under a user of its own, known by the address it prints. Without `uid` it sees to its user itself. */
-class Server implements Disposable {
-  readonly #child: ChildProcess;
-  readonly lines: Line[] = [];
-  readonly listening: Promise<string>;
-
-  constructor(mayfly: Mayfly, program: string, args: readonly string[], uid?: number) {
-    const user = uid === undefined ? {} : { uid, gid: uid };
-    const env = environmentOf(mayfly.endpoint);
-    this.#child = spawn(program, args, { ...user, env, cwd: '/', stdio: ['ignore', 'pipe', 'inherit'] });
-    this.listening = new Promise((resolve, reject) => {
-      this.#child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
-      createInterface({ input: this.#child.stdout ?? process.stdin }).on('line', (text) => {
-        const line = JSON.parse(text) as Line;
-        this.lines.push(line);
-        if (typeof line['listening'] === 'string') resolve(line['listening']);
-      });
-    });
-    this.listening.catch(() => undefined);
-  }
-
-  [Symbol.dispose](): void {
-    this.#child.removeAllListeners('exit');
-    this.#child.kill('SIGKILL');
-  }
-}
-
-const any = '127.0.0.1:0';
 
 /** Every pair of Go and Node, side by side, for longer than an authority lives. */
 export async function handshakes(mayfly: Mayfly): Promise<void> {

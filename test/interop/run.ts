@@ -7,6 +7,7 @@
 import { startMayfly } from '../integration/fixture.ts';
 import { check, conclude, print } from './checks.ts';
 import { handshakes, opensslHandshake, otherServer } from './handshakes.ts';
+import { marathon } from './marathon.ts';
 import { afterRestart } from './restart.ts';
 import { flags, register, trustDomain } from './stage.ts';
 import { buildGo, buildPython } from './tools.ts';
@@ -16,6 +17,9 @@ import { goRotation, goSpiffe } from './with-go-spiffe.ts';
 import { verdicts } from './with-judges.ts';
 import { pyRotation, pySpiffe } from './with-py-spiffe.ts';
 import { systemCalls } from './with-strace.ts';
+
+/** Some two rotations a second are ordered; thirty are wanted. */
+const marathonSeconds = 75;
 
 await Promise.all([
   check('the judges in Go are built', buildGo),
@@ -27,6 +31,7 @@ try {
   await check('an operator registers everybody with the command line', () => register(mayfly));
   await Promise.all([handshakes(mayfly), goRotation(mayfly), pyRotation(mayfly), judgements()]);
   await afterRestart(mayfly);
+  await marathon(marathonSeconds);
 
   async function judgements(): Promise<void> {
     await genericGrpc(mayfly);

@@ -25,6 +25,7 @@ import { become } from '../fakes/become.ts';
 const [, , uid = '', story = '', address = '', trustDomain = '', seconds = '0'] = process.argv;
 const [host = '127.0.0.1', port = '0'] = address.split(/:(?=\d+$)/);
 become(Number(uid));
+/** Of the wait for the first SVID. */
 const signal = AbortSignal.timeout(90_000);
 const say = (facts: object): boolean => process.stdout.write(`${JSON.stringify(facts)}\n`);
 

@@ -68,9 +68,15 @@ export const environmentOf = (endpoint: string): NodeJS.ProcessEnv => ({
 });
 
 /** Runs a judge; what it printed, or why it failed. Without `uid` it becomes one of the users by itself, once loaded. */
-function act(mayfly: Mayfly, program: string, args: readonly string[], uid?: number): Promise<Outcome> {
+function act(
+  mayfly: Mayfly,
+  program: string,
+  args: readonly string[],
+  uid?: number,
+  timeout = 90_000,
+): Promise<Outcome> {
   const user = uid === undefined ? {} : { uid, gid: uid };
-  return run(program, args, { ...user, env: environmentOf(mayfly.endpoint), cwd: '/', timeout: 90_000 });
+  return run(program, args, { ...user, env: environmentOf(mayfly.endpoint), cwd: '/', timeout });
 }
 
 /** The lines of JSON that a judge prints when it is satisfied. */
@@ -88,12 +94,17 @@ export type Line = Readonly<Record<string, unknown>>;
 
 export const go = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
   judged(mayfly, goProgram('spiffe'), args, uid);
+/** One that goes on for longer than the others. */
+export const goFor = (ms: number, mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
+  judged(mayfly, goProgram('spiffe'), args, uid, ms);
 export const generic = (mayfly: Mayfly, ...args: string[]): Promise<unknown[]> =>
   judged<unknown>(mayfly, goProgram('generic'), args, users.stranger);
 export const py = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
   judged(mayfly, python, [pyProbe, ...args], uid);
 export const node = (mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
   judged(mayfly, process.execPath, [sdkEcho, `${uid}`, ...args]);
+export const nodeFor = (ms: number, mayfly: Mayfly, uid: number, ...args: string[]): Promise<Line[]> =>
+  judged(mayfly, process.execPath, [sdkEcho, `${uid}`, ...args], undefined, ms);
 
 /** The real command line, run by one of the users; what it printed. */
 export async function cli(mayfly: Mayfly, uid: number, ...args: string[]): Promise<string> {
