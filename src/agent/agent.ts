@@ -6,7 +6,7 @@ import { ServerReflectionService as ReflectionV1Alpha } from '../gen/grpc/reflec
 import { SpiffeWorkloadAPIService } from '../gen/workload.ts';
 import { sleep } from '../runtime/clock.ts';
 import { GrpcServer } from '../runtime/grpc-server.ts';
-import { descriptorLimit, peerCredentials } from '../runtime/kernel.ts';
+import { descriptorLimit, peerUid } from '../runtime/kernel.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Peer, Peers } from '../runtime/peer.ts';
 import { listenUnix } from '../runtime/unix-socket.ts';
@@ -67,7 +67,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     path: parts.socket,
     mode: 0o666,
     report: (problem) => log.error(problem),
-    screen: (descriptor) => budgets.admits(peerCredentials(descriptor).uid, descriptor),
+    screen: (descriptor) => budgets.admits(peerUid(descriptor), descriptor),
     accept: (connection) =>
       acceptConnection(connection, {
         budgets,

@@ -3,7 +3,7 @@ import type net from 'node:net';
 import { IdentityError } from '../errors.ts';
 import { onFirstByte } from '../runtime/first-byte.ts';
 import type { GrpcServer } from '../runtime/grpc-server.ts';
-import { peerCredentials } from '../runtime/kernel.ts';
+import { peerUid } from '../runtime/kernel.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Peer, Peers } from '../runtime/peer.ts';
 import { descriptorOf } from '../runtime/unix-socket.ts';
@@ -23,7 +23,7 @@ export interface EndpointParts {
 /** Takes one accepted connection when it is its user's turn: no peer beyond doubt, no service. */
 export function acceptConnection(socket: net.Socket, parts: EndpointParts): void {
   socket.on('error', () => socket.destroy());
-  const budget = parts.budgets.of(peerCredentials(descriptorOf(socket)).uid);
+  const budget = parts.budgets.of(peerUid(descriptorOf(socket)));
   const connection = budget.connect(() => socket.destroy());
   socket.once('close', () => connection[Symbol.dispose]());
   budget.run(() => {

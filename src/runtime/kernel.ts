@@ -50,10 +50,18 @@ export interface PeerCredentials {
 }
 
 export function peerCredentials(socket: number): PeerCredentials {
-  const ucred = Buffer.alloc(12);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, ucred, [ucred.length]) !== 0) throw failure('SO_PEERCRED');
+  const ucred = peerUcred(socket);
   const supplementaryGids = peerGroups(socket);
   return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8), supplementaryGids };
+}
+
+/** Whose connection it is: enough to count it, and an answer whatever groups its maker is in. */
+export const peerUid = (socket: number): number => peerUcred(socket).readUInt32LE(4);
+
+function peerUcred(socket: number): Buffer {
+  const ucred = Buffer.alloc(12);
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, ucred, [ucred.length]) !== 0) throw failure('SO_PEERCRED');
+  return ucred;
 }
 
 /** As many as can be read in /proc/PID/status too; whoever is in more is refused as doubt. */

@@ -206,15 +206,34 @@ const answers = (path: string): Promise<boolean> =>
 /** Taken at once when connections come faster than one in each turn of the event loop, which is all that Node takes. */
 const acceptAtOnce = 64;
 
-const listen = ({ path, mode, accept, screen = () => true }: UnixSocketOptions): Promise<net.Server> =>
+/** A question about one connection that the kernel does not answer, or a mistake of ours about it, ends that one alone. */
+function take(socket: net.Socket, accept: UnixSocketOptions['accept'], report: (problem: string) => void): void {
+  try {
+    accept(socket);
+  } catch (error) {
+    socket.destroy();
+    report(`a connection was cut, because it could not be taken: ${messageOf(error)}`);
+  }
+}
+
+function comesIn(descriptor: number, screen: (descriptor: number) => boolean): boolean {
+  try {
+    return screen(descriptor);
+  } catch {
+    return false;
+  }
+}
+
+const listen = (options: UnixSocketOptions): Promise<net.Server> =>
   new Promise((resolveServer, reject) => {
+    const { path, mode, accept, screen = () => true, report = () => undefined } = options;
     const server = net.createServer({ pauseOnConnect: true }, (first) => {
-      if (screen(descriptorOf(first))) accept(first);
+      if (comesIn(descriptorOf(first), screen)) take(first, accept, report);
       else first.destroy();
       for (let count = 1; count < acceptAtOnce && server.listening; count++) {
         const descriptor = acceptNext(handleOf(server).fd);
         if (descriptor < 0) return;
-        if (screen(descriptor)) accept(pausedSocket(descriptor));
+        if (comesIn(descriptor, screen)) take(pausedSocket(descriptor), accept, report);
         else closeSync(descriptor);
       }
     });
