@@ -5,30 +5,14 @@
 import { isIP } from 'node:net';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { duration, parsed } from './config/fields.ts';
+import { formerKeys, keys } from './config/keys.ts';
 import { IdentityError } from './errors.ts';
 import { defaultSockets } from './runtime/defaults.ts';
-import { formatDuration, parseDuration } from './runtime/duration.ts';
+import { formatDuration } from './runtime/duration.ts';
 import { environment } from './runtime/environment.ts';
 import { shortestTtlSeconds } from './spiffe/entry.ts';
 import { TrustDomain } from './spiffe/id.ts';
-
-/** Adds zod's place and a sentence to what our own parsers refuse. */
-const parsed = <T>(parse: (text: string) => T) =>
-  z.string().transform((text, context) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-      return z.NEVER;
-    }
-  });
-
-/** Seconds, written as 30s, 5m, 1h, 7d or a number. */
-const duration = (shortest: number) =>
-  z
-    .union([z.number().int().transform(String), z.string()])
-    .pipe(parsed(parseDuration))
-    .refine((seconds) => seconds >= shortest, `must be at least ${formatDuration(shortest)}`);
 
 const keyType = z.enum(['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096']);
 
@@ -57,6 +41,8 @@ const schema = z.strictObject({
   ca_ttl: duration(10).default(86_400),
   ca_key_type: keyType.default('ec-p256'),
   jwt_key_type: keyType.default('ec-p256'),
+  keys,
+  former_keys: formerKeys,
   bundle_poll_floor: duration(1).default(10),
   executable_hash_limit: z
     .number()
@@ -90,6 +76,8 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   ca_ttl: 'life of an X.509 or JWT authority',
   ca_key_type: 'ec-p256, ec-p384, rsa-2048 or rsa-4096',
   jwt_key_type: 'the same; RSA keys sign RS256',
+  keys: 'where authorities have their keys, see docs/operate/keys.md',
+  former_keys: 'where they had them before; those sign to the end of their turn',
   bundle_poll_floor: 'no bundle endpoint of others is asked more often, whatever its bundle hints',
   executable_hash_limit: 'bytes; larger executables get no unix:sha256 selector',
   ledger_segment_bytes: 'size at which a ledger segment is sealed',
@@ -138,8 +126,18 @@ export function printConfig(config: Config): string {
 function textOf(name: string, value: Config[keyof Config]): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number') return durations.has(name) ? formatDuration(value) : String(value);
+  if (typeof value === 'object' && !('host' in value)) return flow(value);
   if (typeof value === 'object') return `'${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}'`;
   return /^[\w./-]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+/** YAML in one line. Durations inside have one name. */
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const pairs = Object.entries(value).filter(([, one]) => one !== undefined);
+  const texts = pairs.map(([name, one]) => `${name}: ${name === 'timeout' ? formatDuration(Number(one)) : flow(one)}`);
+  return `{ ${texts.join(', ')} }`;
 }
 
 function parseYaml(text: string): { settings: object; lineOf: (key: string) => number | undefined } {
@@ -184,9 +182,11 @@ function refusal(
   lineOf: (key: string) => number | undefined,
 ): IdentityError {
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const name = String(unknown ?? issue?.path[0] ?? '');
-  const line = lineOf(name);
-  const where = name in options ? `the option for ${name}` : line === undefined ? name : `line ${line}: ${name}`;
+  const path = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].map(String);
+  const [first = ''] = path;
+  const line = lineOf(first);
+  const name = path.join('.');
+  const where = first in options ? `the option for ${name}` : line === undefined ? name : `line ${line}: ${name}`;
   const fault = unknown === undefined ? issue?.message : 'is not a setting; `mayfly config print` lists them all';
   return new IdentityError('invalid-argument', `${where}: ${fault}`);
 }

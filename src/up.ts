@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Agent, startAgent } from './agent/agent.ts';
 import { unixAttestor, type WorkloadAttestor } from './attest/attest.ts';
 import { type Authority, openAuthority } from './authority/authority.ts';
+import { keyPlaceSettings } from './config/keys.ts';
 import type { Config } from './config.ts';
 import { IdentityError } from './errors.ts';
 import { type Federation, startFederation } from './federation/federation.ts';
@@ -121,6 +122,9 @@ async function openRooms(
     jwtKeyType: config.jwt_key_type,
     x509SvidTtlSeconds: config.x509_svid_ttl,
     jwtSvidTtlSeconds: config.jwt_svid_ttl,
+    keys: keyPlaceSettings(config.keys),
+    formerKeys: config.former_keys.map(keyPlaceSettings),
+    log,
     record: async (event) => void (await ledger.append(event)),
     revoked: await revokedOnRecord(ledger, clock.now()),
     opened: (sequence) => seen.refuseOlder({ bundle: Number(sequence) }),

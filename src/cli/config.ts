@@ -52,6 +52,8 @@ const documentOf = (settings: Config): DocumentOf<typeof shapes.configuration> =
   caTtl: settings.ca_ttl,
   caKeyType: settings.ca_key_type,
   jwtKeyType: settings.jwt_key_type,
+  keys: settings.keys.kind,
+  formerKeys: settings.former_keys.map(({ kind }) => kind),
   bundlePollFloor: settings.bundle_poll_floor,
   executableHashLimit: settings.executable_hash_limit,
   ledgerSegmentBytes: settings.ledger_segment_bytes,

@@ -203,6 +203,8 @@ export const configuration = shape({
   caTtl: 'number',
   caKeyType: 'string',
   jwtKeyType: 'string',
+  keys: 'string',
+  formerKeys: ['string'],
   bundlePollFloor: 'number',
   executableHashLimit: 'number',
   ledgerSegmentBytes: 'number',
