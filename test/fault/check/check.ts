@@ -29,7 +29,7 @@ checkEntitled(credentials, { issued, records, evidence }, findings);
 checkWithdrawn(evidence, findings);
 checkSequence(evidence, findings);
 checkTrust(evidence, credentials, findings);
-checkSuccession(records, findings);
+checkSuccession(records, evidence, findings);
 checkRegistry(evidence, findings);
 checkSecrets(evidence, findings);
 checkStarts(evidence, findings);

@@ -45,11 +45,16 @@ export const liesOfRecords: readonly Lie[] = [
   ],
   [
     'I6 two authorities sign at a time',
-    /^I6 before record \d+, .* are both active/,
+    /^I6 record \d+: .* signs 10000 ms after other does/,
     (evidence) => {
       evidence.ledger((records) => {
-        const step = (kind: string) => records.find((record) => record.kind === kind) ?? lastOf(records);
-        return [...records, { ...step('authority.activated'), authority: 'other' }, step('authority.prepared')];
+        const one = records.find(issued) ?? lastOf(records);
+        const at = (seconds: number): string => new Date(Date.now() + 1000 * seconds).toISOString();
+        return [
+          ...records,
+          { ...one, at: at(10), authority: 'other', serial: 'a1' },
+          { ...one, at: at(20), serial: 'a2' },
+        ];
       });
     },
   ],
