@@ -50,6 +50,10 @@ export class Operator implements Disposable {
     return promise((done) => this.#client.setPersonEnabled({ id, enabled }, done));
   }
 
+  reloadConfig(): Promise<unknown> {
+    return promise((done) => this.#client.reloadConfig({}, done));
+  }
+
   async create(draft: EntryDraft): Promise<Entry> {
     const [entry] = await this.createAll([draft]);
     if (entry === undefined) throw new Error('no entry came back');

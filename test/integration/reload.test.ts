@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isoTime, leafOf } from './documents.ts';
+import { isoTime, leafOf, readToken } from './documents.ts';
 import { first, type Mayfly, newDirectory, startMayfly, until } from './fixture.ts';
 import type { Stream } from './workload.ts';
 
@@ -16,7 +16,8 @@ beforeAll(async () => {
   settings('log_level: info\nx509_svid_ttl: 1h\n');
   mayfly = await startMayfly({ directory, flags: ['--config', file] });
   await mayfly.operator.addPerson('ada');
-  await mayfly.operator.create({ spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:10001'] });
+  const audiences = ['reports-*'];
+  await mayfly.operator.create({ spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:10001'], audiences });
   stream = (await mayfly.workload(10001)).open('FetchX509SVID');
   await stream.next();
 });
@@ -60,6 +61,35 @@ describe('settings that are read again', () => {
     expect(changes).toHaveLength(2);
     expect(asked).toMatchObject({ changed: ['log_level', 'x509_svid_ttl'], actorUid: process.geteuid?.() });
     expect(hung).not.toHaveProperty('actorUid');
+  });
+
+  it('R-ISS-9 give each credential the life of one reading of them, however fast they change under load', async () => {
+    const lives = [
+      [600, 60],
+      [1_200, 120],
+    ] as const;
+    const seen = { x509: new Set<number>(), jwt: new Set<number>() };
+    let over = false;
+    const load = async (): Promise<void> => {
+      const workload = await mayfly.workload(10001);
+      for (let n = 0; !over; n++) {
+        const { claims } = readToken(first(await workload.jwt([`reports-${n}`])).svid);
+        seen.jwt.add(Number(claims['exp']) - Number(claims['iat']));
+        seen.x509.add(Math.round(await lifeOfNext()));
+      }
+    };
+    const loads = [load(), load()];
+    for (let round = 0; round < 30; round++) {
+      const [x509, jwt] = lives[round % 2] ?? lives[0];
+      settings(`x509_svid_ttl: ${x509}s\njwt_svid_ttl: ${jwt}s\n`);
+      await mayfly.operator.reloadConfig();
+    }
+    over = true;
+    await Promise.all(loads);
+    // What is signed begins ten seconds before it is, and both ends are whole seconds.
+    expect([...seen.x509].filter((life) => ![610, 609, 1_210, 1_209].includes(life))).toEqual([]);
+    expect([...seen.jwt].filter((life) => life !== 60 && life !== 120)).toEqual([]);
+    expect([...seen.x509, ...seen.jwt].length).toBeGreaterThan(0);
   });
 
   it('do not touch a stream that is open', () => expect(stream.waiting).toBe(0));
