@@ -56,10 +56,10 @@ bench: setup ## rates, latencies and memory, as a table and as JSON
 	node test/bench/run.ts
 	node test/bench/scale.ts
 
-fuzz: setup ## hostile bytes into every parser, for a bounded time
+fuzz: setup ## hostile bytes into every parser, FUZZ_SECONDS=10 for each, and other verifiers as judges
 	node test/fuzz/run.ts
 
-attack: setup ## who is asking: reused pids, exchanged programs, a real issuer stopped in between (needs root)
+attack: setup ## who is asking: reused pids, exchanged programs, connections handed on, debuggers, namespaces, hidden /proc (needs root)
 	node test/attack/run.ts
 	node test/attack/dying.ts 100000
 

@@ -47,9 +47,10 @@ const services = ['SpiffeWorkloadAPI', 'grpc.health.v1.Health', 'grpc.reflection
 
 export async function startAgent(parts: AgentParts): Promise<Agent> {
   const { authority, clock, log, limits, metrics } = parts;
+  // First: it says what is wrong where /proc cannot be read.
+  const peers = new Peers({ watchExits: true });
   const lastDescriptor = Math.floor(descriptorLimit() * shareOfDescriptors);
   const budgets = new Budgets({ limits, lastDescriptor, metrics });
-  const peers = new Peers({ watchExits: true });
   const identities = new Identities({ ...parts, peers });
   const server = new GrpcServer<Peer>({
     admit: requireHeader,

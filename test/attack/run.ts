@@ -91,9 +91,10 @@ if (import.meta.main) {
   );
   for (const name of uneven) process.stdout.write(`now served and now refused: ${name}\n`);
   const { reused, foolsPid, foolsStartTime } = fooled(tallies);
-  process.stdout.write(
-    `of ${reused} reused pids, ${foolsPid} fool whoever knows a process by its pid, ${foolsStartTime} by its start time as well\n` +
-      `identities to a wrong process: ${wrong}\n`,
-  );
+  if (reused > 0) {
+    const usual = `${foolsPid} fool whoever knows a process by its pid, ${foolsStartTime} by its start time as well`;
+    process.stdout.write(`of ${reused} reused pids, ${usual}\n`);
+  }
+  process.stdout.write(`identities to a wrong process: ${wrong}\n`);
   process.exitCode = wrong === 0 && uneven.length === 0 ? 0 : 1;
 }
