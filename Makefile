@@ -68,6 +68,7 @@ fault: setup ## kill, cut the power, fill the disk, flip bits, set the clock: th
 
 fault-full: setup ## the same for hours
 	node test/fault/run.ts --full
+	node test/fault/rotation-kills.ts --times 20
 
 certs: setup ## a throw-away authority and certificate in certs/, for local experiments
 	node certs/make.ts

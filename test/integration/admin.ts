@@ -1,12 +1,15 @@
 import { credentials, type ServiceError } from '@grpc/grpc-js';
 import {
   AdminClient,
+  type Authority,
   type CreateEntriesProgress,
   type Entry,
   type GetBundleResponse,
   type GetStatusResponse,
   type LedgerRecord,
+  type ListAuthoritiesResponse,
   type ListRecordsRequest,
+  type OrderAuthorityRequest,
   type Person,
   type VerifyLedgerResponse,
 } from '../../src/gen/mayfly/admin/v1/admin.ts';
@@ -96,6 +99,16 @@ export class Operator implements Disposable {
 
   status(): Promise<GetStatusResponse> {
     return promise((done) => this.#client.getStatus({}, done));
+  }
+
+  async authorities(): Promise<Authority[]> {
+    return (await promise<ListAuthoritiesResponse>((done) => this.#client.listAuthorities({}, done))).authorities;
+  }
+
+  /** Resolves once the order is carried out. */
+  async order(order: Partial<OrderAuthorityRequest>): Promise<void> {
+    const all = { verb: '', kind: '', id: '', dryRun: false, force: [], ...order };
+    for await (const _ of this.#client.orderAuthority(all));
   }
 
   verifyLedger(): Promise<VerifyLedgerResponse> {
