@@ -1,11 +1,21 @@
 /** Views become wire messages. Pure; the only place that knows both. */
 import type { JWTSVIDResponse, X509BundlesResponse, X509SVIDResponse } from '../gen/workload.ts';
+import { Shared } from '../runtime/grpc-frames.ts';
 import { type Bundle, formatJwks } from '../spiffe/bundle.ts';
 import { TrustDomain } from '../spiffe/id.ts';
 import type { JwtView, X509View } from './identities.ts';
 import type { TrustView } from './trust.ts';
 
-export const encodeX509 = (view: X509View): X509SVIDResponse => {
+/** The streams of one process are sent the same view: what it becomes is made once. */
+export function encodeX509(view: X509View): Shared<X509SVIDResponse> {
+  const known = x509Messages.get(view) ?? new Shared(x509Message(view));
+  x509Messages.set(view, known);
+  return known;
+}
+
+const x509Messages = new WeakMap<X509View, Shared<X509SVIDResponse>>();
+
+const x509Message = (view: X509View): X509SVIDResponse => {
   const bundle = authoritiesOf(view.bundle);
   return {
     svids: view.svids.map(({ entry, chain, privateKey }) => ({

@@ -26,6 +26,8 @@ export interface IdentitiesParts extends IssuanceParts {
 /** Everything one message tells a process: complete, in the standard's order, default identity first. */
 export interface X509View extends TrustView {
   readonly svids: readonly HeldX509Svid[];
+  /** When the first of them ends. */
+  readonly endsAt: number;
 }
 
 /** Undefined: nobody there can be judged. */
@@ -93,17 +95,8 @@ export class Identities {
   }
 
   /** Every X.509-SVID that the process is owed now, each signed, recorded and not yet due for renewal. */
-  x509(instance: Instance): Promise<X509View> {
-    return instance.inTurn(() =>
-      this.#stable(async () => {
-        const { authority, registry } = this.#parts;
-        const entries = await this.#entitled(instance);
-        const svids = await this.#issuance.x509(instance, uniqueHints(entries));
-        const dueAt = Math.min(...svids.map(({ renewAt, entry }) => Math.min(renewAt, endOf(entry))));
-        const endsAt = Math.min(...svids.map(({ notAfter }) => notAfter));
-        return { svids, ...trustOf(entries, authority, registry.foreign), dueAt, endsAt };
-      }),
-    );
+  x509(instance: Instance): X509View | Promise<X509View> {
+    return this.#known(instance) ?? instance.inTurn(async () => this.#known(instance) ?? (await this.#look(instance)));
   }
 
   /** One JWT-SVID for each identity owed that may have all of `audience`; `only` narrows to one identity. */
@@ -196,6 +189,23 @@ export class Identities {
       if (holders.length > 0) this.#parts.clock.after(replacedEveryMs, next);
     };
     next();
+  }
+
+  #known(instance: Instance): X509View | undefined {
+    return instance.view.answer(this.#version, this.#parts.clock.now());
+  }
+
+  async #look(instance: Instance): Promise<X509View> {
+    const { authority, registry, clock } = this.#parts;
+    const at = clock.now();
+    const view = await this.#stable(async () => {
+      const entries = await this.#entitled(instance);
+      const svids = await this.#issuance.x509(instance, uniqueHints(entries));
+      const dueAt = Math.min(...svids.map(({ renewAt, entry }) => Math.min(renewAt, endOf(entry))));
+      const endsAt = Math.min(...svids.map(({ notAfter }) => notAfter));
+      return { svids, ...trustOf(entries, authority, registry.foreign), dueAt, endsAt };
+    });
+    return instance.view.keep(view, this.#version, at);
   }
 
   /** Computes until nothing changed under the computation, and nothing in it has ended: it may have been stopped midway. */

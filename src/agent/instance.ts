@@ -1,8 +1,11 @@
 /** One attested running process, and what it holds: its own keys, its own serials, its own tokens. Nobody shares them. */
+
 import type { PeerProcess } from '../runtime/peer.ts';
 import type { Wake } from '../runtime/watch.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { Selector } from '../spiffe/selector.ts';
+import type { X509View } from './identities.ts';
+import { Kept } from './kept.ts';
 
 export interface HeldX509Svid {
   readonly entry: Entry;
@@ -51,6 +54,8 @@ export class Instance {
   readonly x509 = new Map<string, HeldX509Svid>();
   readonly #tokens = new Map<string, HeldJwtSvid>();
   attestation: Attestation | undefined;
+  /** What all of its streams are sent. */
+  readonly view = new Kept<X509View>();
   /** The entries that the last grant was recorded for, so that each decision is one record. */
   granted = '';
   #turn: Promise<unknown> = Promise.resolve();

@@ -1,8 +1,9 @@
 /** The SPIFFE Workload API: each RPC as one short story. Checks run in the order header, shape, caller, entitlement. */
 import { IdentityError } from '../errors.ts';
-import type { SpiffeWorkloadAPIService } from '../gen/workload.ts';
+import type { SpiffeWorkloadAPIService, X509SVIDResponse } from '../gen/workload.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
+import type { Shared } from '../runtime/grpc-frames.ts';
 import type { Call, Handlers } from '../runtime/grpc-server.ts';
 import type { Peer } from '../runtime/peer.ts';
 import { Wake } from '../runtime/watch.ts';
@@ -11,7 +12,7 @@ import { parseJwtSvid, verifyJwtSvid } from '../spiffe/jwt-svid.ts';
 import { refuseToken } from '../spiffe/jwt-token.ts';
 import type { Delivery, Sent } from './delivery.ts';
 import { encodeJwt, encodeJwtBundles, encodeX509, encodeX509Bundles } from './encode.ts';
-import type { Identities } from './identities.ts';
+import type { Identities, X509View } from './identities.ts';
 import type { Instance } from './instance.ts';
 import type { TrustView } from './trust.ts';
 
@@ -34,17 +35,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
   const { identities, delivery, clock, isRevoked } = parts;
 
   return {
-    fetchX509Svid: (_request, call) =>
-      updates(call, async (instance) => {
-        const view = await identities.x509(instance);
-        const version = [
-          view.trustVersion,
-          view.crls.version,
-          ...view.svids.map(({ serial, entry }) => `${serial}/${entry.revision}`),
-        ].join();
-        const sent = { sequence: view.bundle.sequence, authorities: view.svids.map(({ authority }) => authority) };
-        return { version, dueAt: view.dueAt, sent, message: () => encodeX509(view) };
-      }),
+    fetchX509Svid: (_request, call) => updates(call, async (instance) => x509Update(await identities.x509(instance))),
 
     fetchX509Bundles: (_request, call) =>
       bundles(call, encodeX509Bundles, ({ trustVersion, crls }) => `${trustVersion}/${crls.version}`),
@@ -80,7 +71,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
     call: Call<Peer>,
     encode: (view: TrustView) => T,
     versionOf: (view: TrustView) => string,
-  ): AsyncGenerator<T, void, undefined> {
+  ): AsyncGenerator<T | Shared<T>, void, undefined> {
     return updates(call, async (instance) => {
       const view = await identities.bundles(instance);
       const sent = { sequence: view.bundle.sequence, authorities: [] };
@@ -95,7 +86,7 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
   async function* updates<T>(
     call: Call<Peer>,
     look: (instance: Instance) => Promise<Update<T>>,
-  ): AsyncGenerator<T, void, undefined> {
+  ): AsyncGenerator<T | Shared<T>, void, undefined> {
     const instance = identities.instance(call.peer.process);
     const bell = new Wake();
     instance.bells.add(bell);
@@ -110,8 +101,10 @@ export function workloadApi(parts: WorkloadApiParts): Handlers<typeof SpiffeWork
         failpoint('agent.after-message');
         reader.last = update.sent;
         sent = update.version;
-        await pause(clock, gapMs, call.signal);
+        const sentAt = clock.now();
         await rung(clock, bell, update.dueAt, call.signal);
+        const passed = Math.abs(clock.now() - sentAt);
+        if (passed < gapMs) await pause(clock, gapMs - passed, call.signal);
       }
     } finally {
       instance.bells.delete(bell);
@@ -125,7 +118,27 @@ interface Update<T> {
   /** When to look again even if nothing is heard. */
   readonly dueAt: number;
   readonly sent: Sent;
-  readonly message: () => T;
+  readonly message: () => T | Shared<T>;
+}
+
+/** One for all streams of the process that are sent the view. */
+const x509Updates = new WeakMap<X509View, Update<X509SVIDResponse>>();
+
+function x509Update(view: X509View): Update<X509SVIDResponse> {
+  const known = x509Updates.get(view) ?? describe(view);
+  x509Updates.set(view, known);
+  return known;
+}
+
+function describe(view: X509View): Update<X509SVIDResponse> {
+  const serials = view.svids.map(({ serial, entry }) => `${serial}/${entry.revision}`);
+  const authorities = [...new Set(view.svids.map(({ authority }) => authority))];
+  return {
+    version: [view.trustVersion, view.crls.version, ...serials].join(),
+    dueAt: view.dueAt,
+    sent: { sequence: view.bundle.sequence, authorities },
+    message: () => encodeX509(view),
+  };
 }
 
 function checkAudience(audience: readonly string[]): readonly string[] {

@@ -3,7 +3,7 @@ import type http2 from 'node:http2';
 import { grpcStatus, IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
 import type { Allowance } from './grpc-connection.ts';
-import { encodeStatusMessage, FrameReader, frame, parseTimeout } from './grpc-frames.ts';
+import { encodeStatusMessage, FrameReader, frame, parseTimeout, Shared } from './grpc-frames.ts';
 import type { Call, Method } from './grpc-server.ts';
 import type { Member } from './roster.ts';
 import { Wake } from './watch.ts';
@@ -54,7 +54,7 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
   /** Made when first asked for: most unary calls never do. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
-    if (this.#gone) this.#reason ??= callerGone();
+    if (this.#gone) this.#reason ??= callerGone;
     if (this.#reason !== undefined) this.#abort.abort(this.#reason);
     return this.#abort.signal;
   }
@@ -160,7 +160,9 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
       if (responseStream) {
         for await (const message of result as AsyncIterable<unknown>) {
           if (this.#done) break;
-          await this.#send(responseSerialize(message));
+          await this.#send(
+            message instanceof Shared ? message.framed(responseSerialize) : frame(responseSerialize(message)),
+          );
         }
         this.#finish(undefined);
       } else {
@@ -176,8 +178,7 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
    * Resolves when the message has left: there is never more than one under way, and whoever produces them skips what was
    * overtaken.
    */
-  async #send(message: Buffer): Promise<void> {
-    const framed = frame(message);
+  async #send(framed: Buffer): Promise<void> {
     this.#keep(framed.length);
     if (!this.#stream.headersSent) this.#stream.respond(responseHeaders, { waitForTrailers: true });
     const left = new Wake();
@@ -238,9 +239,8 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     if (this.#kept > 0) this.#keep(-this.#kept);
     if (this.#begun) this.#parts.allowance.keep('calls', -1);
     this.#begun = false;
-    // An error costs its stack: only who listens is given one.
     if (this.#abort !== undefined && this.#reason === undefined) {
-      this.#reason = callerGone();
+      this.#reason = callerGone;
       this.#abort.abort(this.#reason);
     }
     this.#parts.ended();
@@ -249,7 +249,8 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
 
 const notExactlyOne = (): IdentityError => new IdentityError('unimplemented', 'this method takes exactly one message');
 
-const callerGone = (): IdentityError => new IdentityError('cancelled', 'the caller has gone');
+/** One for all: an error costs its stack, and this one says nothing. */
+const callerGone = new IdentityError('cancelled', 'the caller has gone');
 
 const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' };
 

@@ -15,6 +15,22 @@ export function frame(message: Uint8Array): Buffer {
   return framed;
 }
 
+/** A message that goes to many callers: it is put into bytes once, by whoever sends it first. */
+export class Shared<Message> {
+  readonly message: Message;
+  #framed: Buffer | undefined;
+
+  constructor(message: Message) {
+    this.message = message;
+  }
+
+  /** @param serialize the same for all, as they all answer the same method */
+  framed(serialize: (message: Message) => Uint8Array): Buffer {
+    this.#framed ??= frame(serialize(this.message));
+    return this.#framed;
+  }
+}
+
 /**
  * Cuts a byte stream into messages. The declared length is judged from the prefix, before any byte is kept for it, and
  * pieces are joined once per message, so that a body sent byte by byte costs no more than one sent whole.

@@ -9,6 +9,7 @@ import { IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
 import { GrpcCall } from './grpc-call.ts';
 import { type Allowance, GrpcConnection, headerListBytes, noLimit } from './grpc-connection.ts';
+import type { Shared } from './grpc-frames.ts';
 import { Roster } from './roster.ts';
 
 export type { Allowance, Cut } from './grpc-connection.ts';
@@ -40,7 +41,7 @@ export type UnaryHandler<Request, Response, Peer> = (
 export type ServerStreamHandler<Request, Response, Peer> = (
   request: Request,
   call: Call<Peer>,
-) => AsyncIterable<Response>;
+) => AsyncIterable<Response | Shared<Response>>;
 export type StreamHandler<Request, Response, Peer> = (
   requests: AsyncIterable<Request>,
   call: Call<Peer>,
