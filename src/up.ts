@@ -14,7 +14,7 @@ import { systemClock as clock } from './runtime/clock.ts';
 import { type DataDirectory, openDataDirectory } from './runtime/data-directory.ts';
 import { environment } from './runtime/environment.ts';
 import { enableFailpoints, failpoint } from './runtime/failpoint.ts';
-import { protectMemory } from './runtime/kernel.ts';
+import { protectMemory, returnFreeMemory } from './runtime/kernel.ts';
 import { type AdjustableLog, createLog, type Log } from './runtime/log.ts';
 import { createMetrics, type Metrics } from './runtime/metrics.ts';
 import { refuseObservers } from './runtime/observers.ts';
@@ -217,7 +217,7 @@ function watchProblems(
 ): () => readonly string[] {
   const found: string[] = [];
   void ledger.failed.then(({ message }) => found.push(message));
-  void proven(verify).then(
+  const proof = proven(verify).then(
     ({ problem }) => {
       if (problem === undefined) return;
       found.push(`the ledger was tampered with at record ${problem.seq}: ${problem.message}`);
@@ -228,6 +228,8 @@ function watchProblems(
       log.error({ err }, 'the ledger could not be verified');
     },
   );
+  // The last thing of the start that is large: what reading the registry and the ledger took is free now.
+  void proof.finally(returnFreeMemory);
   return () => {
     const now = [
       authority.problem,

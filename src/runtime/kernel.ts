@@ -14,6 +14,7 @@ const fstatat = libc.func('int fstatat(int, const char *, void *, int)');
 const readlinkat = libc.func('long readlinkat(int, const char *, _Out_ uint8_t *, unsigned long)');
 const flock = libc.func('int flock(int, int)');
 const syscall = libc.func('long syscall(long, int, unsigned int)');
+const mallocTrim = libc.func('int malloc_trim(unsigned long)');
 const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
 const socketpair = libc.func('int socketpair(int, int, int, _Out_ uint8_t *)');
 const setsockopt = libc.func('int setsockopt(int, int, int, const uint8_t *, uint32_t)');
@@ -203,6 +204,9 @@ export const descriptorLimit = (): number =>
 export function protectMemory(): void {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
+
+/** Gives back what was allocated outside of V8's heap and is free again: libc keeps all of it below the last piece in use. */
+export const returnFreeMemory = (): void => void mallocTrim(0);
 
 export const failure = (what: string): IdentityError =>
   new IdentityError('permission-denied', 'no identity issued', {
