@@ -1,5 +1,10 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeCa, type Issued, pemOf } from '../../test/fakes/ca.ts';
@@ -87,6 +92,35 @@ describe('a server', () => {
     expect(again.reused).toBe(false);
     await mine.rotate(server, [ca]);
     await expect(knock(port, { ...pemOf(peer), ...(session && { session }) })).rejects.toThrow();
+  });
+
+  it('R-TLS-1 makes openssl s_client shake hands in full again, whatever session it kept', async () => {
+    const { port, asked } = await serve(await workload(server, [ca]));
+    const directory = mkdtempSync(join(tmpdir(), 'mayfly-tls-'));
+    const file = (name: string, text = ''): string => {
+      const path = join(directory, name);
+      if (text !== '') writeFileSync(path, text);
+      return path;
+    };
+    const { cert, key } = pemOf(client);
+    const us = ['-cert', file('cert.pem', cert), '-key', file('key.pem', key)];
+    const them = ['-CAfile', file('ca.pem', pemOf(ca.itself()).cert), '-connect', `127.0.0.1:${port}`];
+    const session = file('session.pem');
+    const talk = async (...more: readonly string[]): Promise<string> => {
+      const judge = spawn('openssl', ['s_client', ...us, ...them, ...more], { stdio: ['pipe', 'pipe', 'ignore'] });
+      judge.stdin.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      return await text(judge.stdout);
+    };
+    try {
+      expect(await talk('-sess_out', session)).toContain('New, TLSv1.3');
+      const kept = existsSync(session) ? ['-sess_in', session] : [];
+      const again = await talk(...kept);
+      expect(again).toContain('New, TLSv1.3');
+      expect(again).not.toContain('Reused');
+      expect(asked).toEqual([client.id, client.id]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it('SE-21 speaks no TLS before 1.3', async () => {
