@@ -21,6 +21,19 @@ describe('the log', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'info', path: hostile, msg: hostile });
   });
 
+  it('R-AUD-1 tells of an error what it says, its code and its causes, and nothing that a library hung on it', () => {
+    const request = { config: { headers: { authorization: 'Bearer canary' }, body: 'canary' }, code: 'ECONNRESET' };
+    const cause = Object.assign(new Error('the service is away'), request);
+    const error = Object.assign(new Error('cannot sign', { cause }), { response: { text: 'canary' }, reason: 'away' });
+    const [line = ''] = written((log) => log.error({ err: error }, 'failed'));
+    expect(line).not.toContain('canary');
+    expect(JSON.parse(line).err).toMatchObject({ type: 'Error', message: expect.any(String), reason: 'away' });
+    expect(JSON.parse(line).err.message).toContain('the service is away');
+    expect(written((log) => log.info({ err: undefined }, 'no error'))[0]).not.toContain('err"');
+    const [other = ''] = written((log) => log.error({ err: { token: 'canary' } }, 'not an error'));
+    expect(other).not.toContain('canary');
+  });
+
   it('R-AUD-1 cuts what is known to be secret, should it be handed over by mistake', () => {
     const secrets = { privateKey: 'canary', key: 'canary', token: 'canary', svid: 'canary', x509SvidKey: 'canary' };
     const [line] = written((log) => log.info({ ...secrets, held: { ...secrets, password: 'canary' } }, 'held'));

@@ -20,8 +20,18 @@ export const createLog = (level: LogLevel, to: DestinationStream = standardError
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: toldOf },
       redact: { paths: secrets.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
     },
     // A caller chooses the path it asks for, and a terminal obeys more characters than JSON escapes.
     { write: (line) => to.write(printableJson(line)) },
   );
+
+/** What went wrong and where, and nothing of what hangs on an error besides: a library puts its request there, and that its token. */
+function toldOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error === undefined ? undefined : { type: typeof error };
+  const { type, message, stack } = pino.stdSerializers.err(error);
+  const { code, reason } = error as Error & { readonly code?: unknown; readonly reason?: unknown };
+  const words = Object.entries({ code, reason }).filter(([, value]) => typeof value === 'string');
+  return { type, message, ...Object.fromEntries(words), stack };
+}
