@@ -72,7 +72,9 @@ function wantOfRoom(path: string): string | undefined {
 
 /** A number that only this mayfly can have written. Beside the database, so that a database cut short is noticed. */
 class SealedNumber {
-  problem: string | undefined;
+  #problem: string | undefined;
+  /** What could not be written. */
+  #owed: number | undefined;
   readonly #path: string;
   readonly #key: Buffer;
 
@@ -91,12 +93,20 @@ class SealedNumber {
     throw new IdentityError('data-loss', `${what}; put both back from a backup of this directory`);
   }
 
+  /** Why it is not on the disk. Whoever asks makes it try again: the disk may have got room since. */
+  get problem(): string | undefined {
+    if (this.#owed !== undefined) this.write(this.#owed);
+    return this.#problem;
+  }
+
   write(number: number): void {
     try {
       writeFileAtomic(this.#path, this.#line(number));
-      this.problem = undefined;
+      this.#problem = undefined;
+      this.#owed = undefined;
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#owed = number;
     }
   }
 

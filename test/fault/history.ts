@@ -53,6 +53,7 @@ export type HistoryEvent =
       readonly expected: boolean;
       readonly ready: boolean;
       readonly afterMs: number;
+      readonly withinMs: number;
       readonly problems: readonly string[];
     }
   /** What it holds, first once it serves and again when all is over. */

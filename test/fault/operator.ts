@@ -5,7 +5,7 @@ import type { Chance } from './chance.ts';
 import type { EntryState, History, Order, PersonState } from './history.ts';
 
 type Done<T> = (error: ServiceError | null, answer: T) => void;
-const deadlineMs = 8_000;
+const deadlineMs = 20_000;
 
 export interface Surroundings {
   readonly history: History;

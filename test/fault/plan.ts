@@ -32,7 +32,7 @@ export function lanes({ full, seed }: { readonly full: boolean; readonly seed: n
   const kinds: readonly Kind[] = [
     { kind: 'kill', issuers: 3 * times, seconds: 70, work: kill({ rounds: 1, row: 1 }) },
     ...firstStarts.map((at) => {
-      return { kind: 'kill at the first start', issuers: times, seconds: 3, work: killFirst(at), deserted: true };
+      return { kind: firstStart, issuers: times, seconds: 3, work: killFirst(at), deserted: true };
     }),
     {
       kind: 'power cut',
@@ -60,18 +60,23 @@ export function lanes({ full, seed }: { readonly full: boolean; readonly seed: n
     { kind: 'socket', issuers: times, seconds: 120, work: meddle(60), idle: true },
     { kind: 'stop and go', issuers: 2 * times, seconds: 45, work: stopAndGo(3), idle: true },
   ];
-  return kinds.flatMap(({ issuers, ...kind }, index) =>
+  const all = kinds.flatMap(({ issuers, ...kind }, index) =>
     Array.from({ length: issuers }, (_, number) => {
       const first = 40_000 + 100 * index + 2 * number;
       return {
         ...kind,
+        number: number + (kind.kind === firstStart ? 1 : 0),
         name: `${kind.kind.replaceAll(' ', '-')}-${index}-${number + 1}`,
         seed: chance.below(2 ** 32),
         uids: [first, first + 1],
       };
     }),
   );
+  // Where there is not the time for all, each kind has had its turn before any has its second.
+  return all.sort((a, b) => a.number - b.number);
 }
+
+const firstStart = 'kill at the first start';
 
 interface Kind extends Omit<Planned, 'name' | 'seed' | 'uids'> {
   readonly issuers: number;

@@ -166,13 +166,13 @@ export class Scene {
       return true;
     } catch (error) {
       if (mayEnd && !issuer.ended) return true;
-      await within(2_000, issuer.exited, () => this.complain(`it serves and does not answer: ${String(error)}`));
+      await within(20_000, issuer.exited, () => this.complain(`it serves and does not answer: ${String(error)}`));
       return this.#diedEarly(mayEnd);
     }
   }
 
   /** Writes down how the issuer ended. */
-  async ended(withinMs = 12_000): Promise<Ending> {
+  async ended(withinMs = 60_000): Promise<Ending> {
     const ending = await within(withinMs, this.issuer.exited, () => this.complain('it does not end'));
     this.history.write({ t: 'end', ...ending });
     this.operator.disconnect();

@@ -1,4 +1,5 @@
 /** I6, I7: what the world was told to believe only ever grew in sequence, and one authority signed at a time. */
+import type { Capture } from '../captures.ts';
 import { type Credential, graceMs } from './credential.ts';
 import { aheadAt, type Evidence } from './files.ts';
 import type { LedgerRecord } from './ledger.ts';
@@ -19,36 +20,53 @@ export function checkSequence({ history }: Evidence, findings: Findings): void {
   }
 }
 
-/** Whoever was given something that is still valid finds its authority in every bundle that workloads are given. */
-export function checkTrust(
-  { captures, history }: Evidence,
-  credentials: readonly Credential[],
+/** Whoever was given something that is still valid finds its authority in every bundle that it is given afterwards. */
+export function checkTrust(evidence: Evidence, credentials: readonly Credential[], findings: Findings): void {
+  // Where the clock is set while it runs, nobody can say what was valid when.
+  if (evidence.history.some((event) => event.t === 'clock')) return;
+  const given = Map.groupBy(credentials, ({ capture }) => capture.pid);
+  const bundles = Map.groupBy(evidence.captures.filter(isBundles), ({ pid }) => pid);
+  const ahead = aheadAt(evidence.history);
+  for (const [pid, all] of bundles)
+    checkTrustOf(
+      all,
+      (given.get(pid) ?? []).toSorted((a, b) => a.capture.at - b.capture.at),
+      ahead,
+      findings,
+    );
+}
+
+type Bundles = Extract<Capture, { kind: 'x509-bundles' | 'jwt-bundles' }>;
+
+const isBundles = (capture: Capture): capture is Bundles => capture.kind.endsWith('-bundles');
+
+/** Of one process, for which the order is certain. */
+function checkTrustOf(
+  bundles: readonly Bundles[],
+  given: readonly Credential[],
+  ahead: ReturnType<typeof aheadAt>,
   findings: Findings,
 ): void {
-  // Where the clock is set while it runs, nobody can say what was valid when.
-  if (history.some((event) => event.t === 'clock')) return;
-  const ahead = aheadAt(history);
-  const given = credentials.toSorted((a, b) => a.capture.at - b.capture.at);
   const needed = { x509: new Map<string, number>(), jwt: new Map<string, number>() };
   let next = 0;
-  for (const capture of captures.toSorted((a, b) => a.at - b.at)) {
-    if (capture.kind !== 'x509-bundles' && capture.kind !== 'jwt-bundles') continue;
-    for (
-      let credential = given[next];
-      credential !== undefined && credential.capture.at < capture.at;
-      credential = given[++next]
-    ) {
-      const until = needed[credential.capture.kind === 'x509' ? 'x509' : 'jwt'];
-      until.set(credential.issuer, Math.max(until.get(credential.issuer) ?? 0, credential.notAfter));
-    }
-    const now = capture.at + ahead(capture.at).most + graceMs;
-    const [use, present] = capture.kind === 'x509-bundles' ? (['x509', inX509] as const) : (['jwt', inJwt] as const);
-    const ids = new Set(Object.values(capture.bundles).flatMap((text) => [...present(text)]));
+  for (const { kind, at, bundles: texts } of bundles) {
+    for (; (given[next]?.capture.at ?? Infinity) < at; next++) need(needed, given[next]);
+    const now = at + ahead(at).most + graceMs;
+    const [use, present] = kind === 'x509-bundles' ? (['x509', inX509] as const) : (['jwt', inJwt] as const);
+    const ids = new Set(Object.values(texts).flatMap((text) => [...present(text)]));
     for (const [issuer, until] of needed[use]) {
       if (until <= now) needed[use].delete(issuer);
       else findings.must(ids.has(issuer), 'I7', () => `${issuer} left the bundle ${until - now} ms too early`);
     }
   }
+}
+
+/** Until when an authority must be in the bundle. */
+function need(needed: Record<'x509' | 'jwt', Map<string, number>>, credential: Credential | undefined): void {
+  if (credential === undefined) return;
+  const { issuer, notAfter, capture } = credential;
+  const until = needed[capture.kind === 'x509' ? 'x509' : 'jwt'];
+  until.set(issuer, Math.max(until.get(issuer) ?? 0, notAfter));
 }
 
 const known = new Map<string, ReadonlySet<string>>();

@@ -72,5 +72,13 @@ export function resumedBefore(history: readonly Event[]): (at: number) => boolea
   return (at) => resumed.some((event) => event.at <= at && at <= event.at + settlingMs);
 }
 
+/** How long the issuer and its workloads, all in all, could have run and did not between two moments. */
+export function waitedIn(history: readonly Event[]): (from: number, to: number) => number {
+  const samples = history.filter((event) => event.t === 'waited');
+  const before = (at: number): number => samples.findLast((sample) => sample.at <= at)?.ms ?? 0;
+  const after = (at: number): number => samples.find((sample) => sample.at >= at)?.ms ?? samples.at(-1)?.ms ?? 0;
+  return (from, to) => (to < Infinity ? after(to) - before(from) : 0);
+}
+
 /** What was sent before it may be read after it. */
-const settlingMs = 1_500;
+const settlingMs = 3_000;

@@ -83,8 +83,8 @@ export const liesOfRecords: readonly Lie[] = [
     /^I7 .* left the bundle \d+ ms too early/,
     (evidence) => {
       evidence.captures((captures) => {
-        const { at, uid } = lastOf(given(captures));
-        return [...captures, { at: at + 10, pid: 1, uid, kind: 'x509-bundles', bundles: {} }];
+        const { at, uid, pid } = lastOf(given(captures));
+        return [...captures, { at: at + 10, pid, uid, kind: 'x509-bundles', bundles: {} }];
       });
     },
   ],
@@ -176,7 +176,7 @@ export const liesOfRecords: readonly Lie[] = [
     'I13 health says nothing of a fault',
     /^I13 5000 ms after the disk was full it says ready/,
     (evidence) => {
-      const told = { t: 'health', why: 'the disk was full', afterMs: 5_000, problems: [] };
+      const told = { t: 'health', why: 'the disk was full', afterMs: 5_000, withinMs: 5_000, problems: [] };
       evidence.history(append({ ...told, expected: false, ready: true }));
     },
   ],

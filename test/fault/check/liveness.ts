@@ -1,6 +1,6 @@
 /** What was promised of time and resources: I10 to I14. Time in which others had the processor is nobody's fault. */
 import type { Capture } from '../captures.ts';
-import type { Event, Evidence } from './files.ts';
+import { type Event, type Evidence, waitedIn } from './files.ts';
 import type { Findings } from './report.ts';
 
 const startMs = 3_000;
@@ -41,7 +41,7 @@ export function checkStreams({ history, captures }: Evidence, findings: Findings
     ({ uid }) => uid,
   );
   const disturbances = history.filter(({ t }) => ['fault', 'end', 'start', 'clock'].includes(t));
-  const waited = waitedBy(history);
+  const waited = waitedIn(history);
   for (const ready of history.filter(({ t }) => t === 'ready')) {
     const until = disturbances.find(({ at }) => at > ready.at)?.at ?? 0;
     for (const [uid, all] of given) {
@@ -49,18 +49,12 @@ export function checkStreams({ history, captures }: Evidence, findings: Findings
       if ((all[0]?.at ?? Infinity) >= ready.at) continue;
       const again = all.find(({ at }) => at >= ready.at)?.at ?? Infinity;
       const end = Math.min(again, until);
-      const tookMs = end - ready.at - (waited(end) - waited(ready.at));
+      const tookMs = end - ready.at - waited(ready.at, end);
       if (again <= until) findings.worst('ms until a stream was served again, at worst', tookMs);
       const late = tookMs > streamMs + slackMs;
       findings.must(!late, 'I10', () => `uid ${uid} had no stream ${Math.round(tookMs)} ms after it served`);
     }
   }
-}
-
-/** How long the issuer and its workloads could have run and did not, up to a moment. */
-function waitedBy(history: readonly Event[]): (at: number) => number {
-  const samples = history.filter((event) => event.t === 'waited');
-  return (at) => samples.findLast((sample) => sample.at <= at)?.ms ?? 0;
 }
 
 /** I12: a workload hears that it is owed nothing, or that it should come again; never that mayfly does not know. */
@@ -74,10 +68,16 @@ export function checkAnswers({ captures }: { readonly captures: readonly Capture
 
 /** I13: whoever watches was told in time, that something is wrong and that it is over. */
 export function checkHealth({ history }: Evidence, findings: Findings): void {
+  const waited = waitedIn(history);
   for (const event of history) {
     if (event.t !== 'health') continue;
-    const { expected, ready, afterMs, problems } = event;
+    const { expected, ready, afterMs, withinMs, problems } = event;
     const said = `${ready ? 'ready' : 'not ready'}${problems.length === 0 ? '' : `: ${problems.join('; ')}`}`;
-    findings.must(ready === expected, 'I13', () => `${Math.round(afterMs)} ms after ${event.why} it says ${said}`);
+    const inTime = afterMs - waited(event.at - afterMs, event.at) <= withinMs + slackMs;
+    findings.must(
+      ready === expected && inTime,
+      'I13',
+      () => `${Math.round(afterMs)} ms after ${event.why} it says ${said}`,
+    );
   }
 }

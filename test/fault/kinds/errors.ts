@@ -37,7 +37,8 @@ const failures: readonly Failure[] = [
 /** An ending costs a start; the others are cheap. */
 const endings = 0.02;
 const reachMs = 3_000;
-const againMs = 3_000;
+/** A machine on which others run. */
+const againMs = 30_000;
 
 export const errors =
   (count: number): Work =>

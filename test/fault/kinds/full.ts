@@ -43,7 +43,7 @@ function fill(path: string, left: number): void {
 
 /** Nothing needs a restart. */
 async function roomAgain(scene: Scene): Promise<void> {
-  const late = performance.now() + 3_000;
+  const late = performance.now() + 30_000;
   while (!(await scene.operator.anything())) {
     if (!scene.alive) throw new Broken('it ended when the disk was full');
     if (performance.now() > late) throw new Broken('there is room again and it takes no orders');

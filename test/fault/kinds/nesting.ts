@@ -127,7 +127,7 @@ async function call({ socket }: Scene, method: string, request: Buffer): Promise
     .resume();
   stream.end(Buffer.concat([head, request]));
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => stream.close(), 8_000);
+    const timer = setTimeout(() => stream.close(), 20_000);
     stream.once('close', () => {
       clearTimeout(timer);
       resolve();

@@ -102,7 +102,7 @@ async function second({ flags, socket, directory }: Scene, { tally }: Parameters
 
 /** Everybody has a stream. */
 async function served(scene: Scene): Promise<void> {
-  for (const late = performance.now() + 10_000; performance.now() < late; await pause(20))
+  for (const late = performance.now() + 30_000; performance.now() < late; await pause(20))
     if (scene.uids.every((uid) => scene.lastSvid(uid) !== undefined)) return;
   throw new Broken('its workloads have no SVID', 'I10');
 }

@@ -43,7 +43,7 @@ async function stall(scene: Scene, at: Failpoint, stop: boolean, ms: number): Pr
 /** It may have come to the step only now, and stand there. */
 async function resumed(scene: Scene): Promise<void> {
   const disarmed = scene.issuer.disarm().then(() => true);
-  for (const late = performance.now() + 10_000; performance.now() < late; ) {
+  for (const late = performance.now() + 30_000; performance.now() < late; ) {
     scene.issuer.signal('SIGCONT');
     if (await Promise.race([disarmed, pause(20).then(() => false)])) return;
   }

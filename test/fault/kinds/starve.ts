@@ -38,7 +38,7 @@ const limitDescriptors = (pid: number, soft: number): void =>
   void execFileSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`]);
 
 async function ordersAgain(scene: Scene): Promise<void> {
-  const late = performance.now() + 5_000;
+  const late = performance.now() + 30_000;
   while (!(await scene.operator.anything())) {
     if (!scene.alive) throw new Broken('it ended when it had descriptors again');
     if (performance.now() > late) throw new Broken('it has descriptors again and takes no orders');

@@ -6,7 +6,7 @@ import { Broken, type Scene } from '../scene.ts';
 
 const boundMs = 1_000;
 /** A machine on which others run. */
-const patienceMs = 4_000;
+const patienceMs = 20_000;
 
 export const withdraw =
   (count: number): Work =>
