@@ -28,10 +28,16 @@ export class Spares {
   readonly #authority: Authority;
   readonly #clock: Clock;
   readonly #spares = new Map<string, Spare>();
+  #sweeping = false;
 
   constructor(authority: Authority, clock: Clock) {
     this.#authority = authority;
     this.#clock = clock;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#spares.size;
   }
 
   /** A signed SVID for the entry as it is now: the spare where there is a good one, else made on the spot. */
@@ -44,9 +50,12 @@ export class Spares {
 
   /** Of the same revision, by what signs now (another authority, or another default life, is another issuer), and young. */
   #isGood({ revision, issuer, issued }: Spare, entry: Entry): boolean {
-    const age = this.#clock.now() - issued.issuedAt;
-    const fresh = age >= 0 && age <= Math.min(staleMs, staleShare * (issued.notAfter - issued.issuedAt));
-    return fresh && revision === entry.revision && issuer === this.#authority.active.value.x509;
+    return this.#isFresh(issued) && revision === entry.revision && issuer === this.#authority.active.value.x509;
+  }
+
+  #isFresh({ issuedAt, notAfter }: IssuedX509Svid): boolean {
+    const age = this.#clock.now() - issuedAt;
+    return age >= 0 && age <= Math.min(staleMs, staleShare * (notAfter - issuedAt));
   }
 
   async #sign(entry: Entry): Promise<SignedX509Svid> {
@@ -62,5 +71,17 @@ export class Spares {
     failpoint('agent.spare-signed');
     this.#spares.set(entry.id, { ...signed, issuer, revision: entry.revision });
     if (this.#spares.size > spareLimit) this.#spares.delete(this.#spares.keys().next().value ?? '');
+    this.#sweep();
+  }
+
+  /** Keys that nobody will be given do not stay: of entries that are gone, or that nobody asks for any more. */
+  #sweep(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#clock.after(staleMs, () => {
+      this.#sweeping = false;
+      for (const [entryId, { issued }] of this.#spares) if (!this.#isFresh(issued)) this.#spares.delete(entryId);
+      if (this.#spares.size > 0) this.#sweep();
+    });
   }
 }
