@@ -1,0 +1,20 @@
+/** What the operators' pages show is run as it stands there. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { stepsOf, takeTour } from './tour.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+describe('the page on', () => {
+  it.each([['rotation', 7]])(
+    '%s says what happens when its commands are typed',
+    { timeout: 300_000 },
+    async (name, least) => {
+      const steps = stepsOf(readFileSync(join(root, `docs/operate/${name}.md`), 'utf8'));
+      expect(steps.length).toBeGreaterThan(least);
+      await takeTour(steps);
+    },
+  );
+});
