@@ -15,8 +15,15 @@ import { handleOf } from './unix-socket.ts';
 const pieceBytes = 4096;
 const piece = Buffer.allocUnsafeSlow(pieceBytes);
 
+/** Whose turn it is to have its bytes looked at, and whether they are. */
+export interface Owner {
+  run(work: () => void): void;
+  /** False: they are not. */
+  arrived(bytes: number): boolean;
+}
+
 /** Reads `socket` from now on, which nobody reads yet. */
-export function feed(socket: Duplex, session: http2.ServerHttp2Session, turns: { run(work: () => void): void }): void {
+export function feed(socket: Duplex, session: http2.ServerHttp2Session, owner: Owner): void {
   // Anything else than a socket brings its own reading along.
   if (!(socket instanceof net.Socket)) return;
   const handle = handleOf(socket);
@@ -32,7 +39,7 @@ export function feed(socket: Duplex, session: http2.ServerHttp2Session, turns: {
     // What was read although it was not to be: Node goes on reading by itself after what it wrote has left.
     if (kept !== undefined) return later(Buffer.concat([kept, piece.subarray(0, length)]));
     let waits = true;
-    turns.run(() => {
+    owner.run(() => {
       waits = false;
       receive(kept ?? piece.subarray(0, length));
       if (kept !== undefined) goOn();
@@ -44,7 +51,7 @@ export function feed(socket: Duplex, session: http2.ServerHttp2Session, turns: {
   handle.readStart();
 
   function receive(bytes: Buffer): void {
-    nativeOf(session)?.receive(bytes);
+    if (owner.arrived(bytes.length)) nativeOf(session)?.receive(bytes);
   }
 
   function later(bytes: Buffer): void {

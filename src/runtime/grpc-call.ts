@@ -79,12 +79,20 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
     return new Promise((resolve) => this.#parts.allowance.run(resolve));
   }
 
+  /** Counts as open from now on, and goes on when it is its caller's turn. */
+  begin(admit: () => void): void {
+    const { allowance } = this.#parts;
+    this.#guarded(() => {
+      allowance.keep('calls', 1);
+      this.#begun = true;
+      allowance.run(() => this.#run(admit));
+    });
+  }
+
   /** Order of checks: HTTP, our own admission, the method, the request's shape; then the handler. */
-  run(admit: () => void): void {
+  #run(admit: () => void): void {
     if (this.#done) return;
     try {
-      this.#parts.allowance.keep('calls', 1);
-      this.#begun = true;
       this.#checkHttp();
       admit();
       if (this.#parts.method === undefined) throw new IdentityError('unimplemented', 'no such method');

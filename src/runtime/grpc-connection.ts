@@ -3,14 +3,16 @@
  * was cut (R-NET-1, docs/decisions/0009-fair-under-flood.md).
  */
 import http2 from 'node:http2';
+import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { elapsed, systemClock } from './clock.ts';
 import { feed } from './feed.ts';
 import type { Member } from './roster.ts';
 import { flatten } from './stream-table.ts';
+import { handleOf } from './unix-socket.ts';
 
 /** Why we ended a connection. */
-export type Cut = 'protocol-error' | 'flood' | 'silent' | 'no-greeting' | 'no-call' | 'idle' | 'goaway';
+export type Cut = 'protocol-error' | 'flood' | 'silent' | 'no-greeting' | 'no-call' | 'idle' | 'goaway' | 'deaf';
 
 /** What one user may use, asked before anything is done for a caller. */
 export interface Allowance {
@@ -38,11 +40,17 @@ const firstCallMs = 60_000;
 const idleMs = 15 * 60_000;
 /** After a GOAWAY, whoever sent it. */
 const farewellMs = 1_000;
+/** Of what was written, not a byte was read. */
+const deafMs = 60_000;
+/** What may come without being of a call: settings, pings, windows. More comes from floods of whatever frames. */
+const restBytes = { most: 256 * 1024, perSecond: 4 * 1024 };
 
 export interface GrpcConnectionParts {
   readonly socket: Duplex;
   readonly allowance: Allowance;
   readonly streams: number;
+  /** Largest message of a call. */
+  readonly messageLimit: number;
   readonly begin: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[]) => void;
   readonly closed: () => void;
 }
@@ -57,6 +65,11 @@ export class GrpcConnection implements Member {
   #called = false;
   #open = 0;
   #farewell: Disposable | undefined;
+  /** Bytes that may still come before the next call, and when that was. */
+  #rest = restBytes.most;
+  #restAt = this.#at;
+  /** Bytes that wait for the caller to read, and since when they are so many. */
+  #unread = { bytes: 0, since: 0 };
 
   constructor(parts: GrpcConnectionParts) {
     this.#parts = parts;
@@ -68,7 +81,8 @@ export class GrpcConnection implements Member {
     });
     flatten(this.session);
     this.#listen();
-    feed(parts.socket, this.session, parts.allowance);
+    const { socket, allowance } = parts;
+    feed(socket, this.session, { run: (work) => allowance.run(work), arrived: (bytes) => this.#arrived(bytes) });
   }
 
   /** Ends it if the caller has done nothing for too long. */
@@ -77,6 +91,28 @@ export class GrpcConnection implements Member {
     if (!this.#greeted && quietMs > greetingMs) this.#cut('no-greeting');
     else if (this.#open === 0 && !this.#called && quietMs > firstCallMs) this.#leave('no-call');
     else if (this.#open === 0 && quietMs > idleMs) this.#leave('idle');
+    else if (this.#unreadMs(now) > deafMs) this.#cut('deaf');
+  }
+
+  #unreadMs(now: number): number {
+    const { socket } = this.#parts;
+    const bytes = socket instanceof net.Socket && !socket.destroyed ? handleOf(socket).writeQueueSize : 0;
+    if (bytes === 0 || bytes !== this.#unread.bytes) this.#unread = { bytes, since: now };
+    return now - this.#unread.since;
+  }
+
+  get #callBytes(): number {
+    return headerListBytes + this.#parts.messageLimit;
+  }
+
+  /** Judged before the bytes are looked at, so that it does not matter which frames they are. */
+  #arrived(bytes: number): boolean {
+    const now = elapsed();
+    const most = restBytes.most + this.#open * this.#callBytes;
+    this.#rest = Math.min(most, this.#rest + ((now - this.#restAt) * restBytes.perSecond) / 1000) - bytes;
+    this.#restAt = now;
+    if (this.#rest < 0) this.#cut('flood');
+    return this.#rest >= 0;
   }
 
   #listen(): void {
@@ -99,6 +135,7 @@ export class GrpcConnection implements Member {
     // Also of one that was reset, or whose connection ended, in the same piece of bytes.
     stream.on('error', () => undefined);
     this.#called = true;
+    this.#rest += this.#callBytes;
     if (stream.destroyed || stream.closed) return;
     this.#open += 1;
     stream.once('close', () => {

@@ -115,6 +115,7 @@ export class GrpcServer<Peer> {
       socket,
       allowance,
       streams: this.#options.streamsPerConnection,
+      messageLimit: this.#options.messageLimit,
       begin: (stream, headers, raw) => this.#begin({ stream, headers, raw, peer, allowance }),
       closed: () => this.#connections.delete(connection),
     });
@@ -158,7 +159,7 @@ export class GrpcServer<Peer> {
       if (headerListSize(raw) > headerListBytes) throw tooMuchMetadata();
       this.#options.admit(path, { metadata: headers, peer });
     };
-    allowance.run(() => call.run(admit));
+    call.begin(admit);
   }
 }
 

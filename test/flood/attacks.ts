@@ -13,7 +13,7 @@ import {
   type,
   uint32,
 } from './frames.ts';
-import type { Style } from './hostile.ts';
+import type { Counts, Style } from './hostile.ts';
 
 export interface Attack extends Style {
   readonly name: string;
@@ -21,6 +21,8 @@ export interface Attack extends Style {
   readonly connections: number;
   /** The attacker is owed an identity; else it is a stranger. */
   readonly entitled?: true;
+  /** In a whole run it goes on until it has come so far. */
+  readonly until?: Partial<Counts>;
   /** What the server serves changes all the time, so that there is always something new to send. */
   readonly changes?: true;
 }
@@ -75,14 +77,14 @@ const held = (count: number, first: Buffer, ...parts: readonly Buffer[]): Script
   once(first, new Burst(parts, count).from(3));
 
 /** A header block cut into frames as large as they may be. */
-function cut(block: Buffer): Buffer {
+function cut(block: Buffer, stream = 3): Buffer {
   const size = 16_384;
   const pieces = Array.from({ length: Math.ceil(block.length / size) }, (_, at) =>
     block.subarray(at * size, (at + 1) * size),
   );
   return Buffer.concat(
     pieces.map((piece, at) =>
-      frame(at === 0 ? type.headers : type.continuation, at === pieces.length - 1 ? flag.endHeaders : 0, 3, piece),
+      frame(at === 0 ? type.headers : type.continuation, at === pieces.length - 1 ? flag.endHeaders : 0, stream, piece),
     ),
   );
 }
@@ -103,6 +105,14 @@ export const attacks: readonly Attack[] = [
     name: 'stranger calls',
     what: 'calls without end, 90 open on each connection',
     connections: 8,
+    ...reading,
+    script: paced(90, ...call),
+  },
+  {
+    name: 'a million calls',
+    what: '1,000,000 calls by a stranger over 8 connections',
+    connections: 8,
+    until: { ended: 1_000_000 },
     ...reading,
     script: paced(90, ...call),
   },
@@ -227,10 +237,13 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: 'HPACK bomb',
-    what: '48 KiB that unpack to 190 MiB of headers',
+    what: 'each 48 KiB unpack to 190 MiB of headers',
     connections: 8,
     ...reading,
-    script: once(opened, cut(bomb)),
+    script: function* () {
+      yield opened;
+      for (let stream = 3; ; stream += 2) yield cut(bomb, stream);
+    },
   },
   {
     name: 'declared 4 GiB',

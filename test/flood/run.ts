@@ -11,13 +11,14 @@ import { Scene } from './scene.ts';
 import { type Figures, type Pace, trial } from './trial.ts';
 
 const paces: Readonly<Record<'quick' | 'whole', Pace>> = {
-  quick: { quietMs: 2_000, attackMs: 4_000, settleMs: 5_000 },
-  whole: { quietMs: 4_000, attackMs: 15_000, settleMs: 60_000 },
+  quick: { quietMs: 2_000, attackMs: 4_000, settleMs: 5_000, toTheEnd: false },
+  whole: { quietMs: 4_000, attackMs: 15_000, settleMs: 60_000, toTheEnd: true },
 };
 
 const head = [
   'attack',
   'p99 quiet',
+  'p99 beside',
   'p99 during',
   'max',
   'connect p99',
@@ -35,6 +36,7 @@ const head = [
 const row = (f: Figures): string[] => [
   f.attack,
   ms(f.quiet.p99),
+  ms(f.beside.p99),
   ms(f.during.p99),
   ms(f.during.max),
   ms(f.during.connectP99),
@@ -60,9 +62,10 @@ const chosen = attacks.filter(
   ({ name }: Attack) => positionals.length === 0 || positionals.some((part) => name.includes(part)),
 );
 const figures: Figures[] = [];
+await using control = await Scene.open();
 for (const attack of chosen) {
   await using scene = await Scene.open();
-  const f = await trial(scene, attack, paces[values.quick ? 'quick' : 'whole']);
+  const f = await trial(scene, control, attack, paces[values.quick ? 'quick' : 'whole']);
   process.stderr.write(`${row(f).join('  ')}  ${[...new Set(f.failures)].slice(0, 3).join('; ')}\n`);
   figures.push(f);
 }

@@ -13,6 +13,13 @@ import type { Measured, NeighbourOrder } from './neighbour.ts';
 
 const uids = { neighbour: 20_001, entitled: 20_002, stranger: 30_001 } as const;
 
+/** How long an attack goes on. */
+export interface Length {
+  readonly ms: number;
+  readonly until?: Partial<Counts> | undefined;
+  readonly niceness: number;
+}
+
 export class Scene implements AsyncDisposable {
   readonly mayfly: Mayfly;
   readonly #neighbour: ChildProcess;
@@ -42,17 +49,17 @@ export class Scene implements AsyncDisposable {
     this.#changing = changing;
   }
 
-  /** What the neighbour measured while `ms` passed. */
-  async neighbour(ms: number): Promise<Measured> {
+  /** What the neighbour measured while `ms` passed, or something was done. */
+  async neighbour(meanwhile: number | Promise<unknown>): Promise<Measured> {
     await this.#report();
-    await pause(ms);
+    await (typeof meanwhile === 'number' ? pause(meanwhile) : meanwhile);
     return await this.#report();
   }
 
-  async attack(attack: Attack, ms: number): Promise<Counts> {
+  async attack(attack: Attack, length: Length): Promise<Counts> {
     const attacker = await started('attacker.ts');
     const uid = attack.entitled ? uids.entitled : uids.stranger;
-    attacker.send({ name: attack.name, socket: this.mayfly.socket, uid, ms } satisfies AttackOrder);
+    attacker.send({ name: attack.name, socket: this.mayfly.socket, uid, ...length } satisfies AttackOrder);
     using _changes = attack.changes ? this.#changes() : undefined;
     try {
       const [counts] = (await once(attacker, 'message')) as [Counts];

@@ -1,0 +1,75 @@
+/** What `make flood` measures, judged without a clock: nobody else fails, nothing grows, whoever floods is cut. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../fakes/eventually.ts';
+import { type Attack, attacks } from './attacks.ts';
+import type { Counts } from './hostile.ts';
+import type { Measured } from './neighbour.ts';
+import { Scene } from './scene.ts';
+
+let scene: Scene;
+beforeAll(async () => {
+  scene = await Scene.open();
+});
+afterAll(() => scene[Symbol.asyncDispose]());
+
+/** Attacks until it has come as far as `goals` says, and not for much longer. */
+async function flood(name: string, goals: Partial<Counts>): Promise<{ counts: Counts; neighbour: Measured }> {
+  const attack = attacks.find((known) => known.name === name) as Attack;
+  const attacking = scene.attack(attack, { ms: 1_000, until: goals, niceness: 0 });
+  const neighbour = await scene.neighbour(attacking);
+  return { counts: await attacking, neighbour };
+}
+
+async function expectUnharmed(neighbour: Measured, mostMiB: number): Promise<void> {
+  expect(neighbour.failures).toEqual([]);
+  expect(neighbour.calls.length).toBeGreaterThan(0);
+  expect(scene.residentMiB).toBeLessThan(mostMiB);
+  await eventually('the attacker’s descriptors are given back', () => scene.descriptors <= before + 10);
+  expect((await scene.neighbour(200)).failures).toEqual([]);
+}
+
+let before: number;
+beforeAll(() => {
+  before = scene.descriptors;
+});
+
+describe('under flood', () => {
+  it('a stranger who opens 20,000 calls over 8 connections is answered, and hangs nothing', async () => {
+    const { counts, neighbour } = await flood('stranger calls', { ended: 20_000 });
+    expect(counts.ended).toBeGreaterThanOrEqual(20_000);
+    await expectUnharmed(neighbour, 400);
+  });
+
+  it('an entitled caller with 10,000 streams that it never reads hangs nothing', async () => {
+    const { counts, neighbour } = await flood('slow streams', { connections: 101 });
+    expect(counts.connections).toBe(101);
+    await expectUnharmed(neighbour, 600);
+  });
+
+  it('header blocks of a mebibyte cost no memory', async () => {
+    const { counts, neighbour } = await flood('1 MiB headers', { cut: 8 });
+    expect(counts.cut).toBeGreaterThanOrEqual(8);
+    await expectUnharmed(neighbour, 600);
+  });
+
+  it('HPACK bombs end the connection of who sends them', async () => {
+    const { counts, neighbour } = await flood('HPACK bomb', { cut: 8 });
+    expect(counts.cut).toBeGreaterThanOrEqual(8);
+    await expectUnharmed(neighbour, 600);
+  });
+
+  it('a peer that pings and never reads is not read either', async () => {
+    const { counts, neighbour } = await flood('PING flood, deaf', { connections: 4 });
+    expect(counts.connections).toBeGreaterThanOrEqual(4);
+    await expectUnharmed(neighbour, 600);
+  });
+
+  it.each(['rapid reset', 'made you reset: window', 'SETTINGS flood', 'CONTINUATION flood', 'unknown frames'])(
+    'R-NET-1 %s ends the connection of who sends it',
+    async (name) => {
+      const { counts, neighbour } = await flood(name, { cut: 4 });
+      expect(counts.cut).toBeGreaterThanOrEqual(4);
+      await expectUnharmed(neighbour, 600);
+    },
+  );
+});
