@@ -32,7 +32,7 @@ export function gcpEnvironment(path: string): { readonly GOOGLE_APPLICATION_CRED
 export class FakeGcpKms implements AsyncDisposable {
   readonly keys = new Map<string, Key>();
   /** How often a new key is asked for before it is there. */
-  generationSteps = 1;
+  generationSteps = 0;
   /** Changes one byte of what is signed or answered, as a bad memory would. */
   corrupt: 'digest' | 'signature' | 'pem' | undefined;
   #server: JsonServer | undefined;
@@ -101,8 +101,8 @@ export class FakeGcpKms implements AsyncDisposable {
   }
 
   #version(key: Key): Answer {
+    if (key.state === 'PENDING_GENERATION' && this.generationSteps-- <= 0) key.state = 'ENABLED';
     const { state } = key;
-    if (state === 'PENDING_GENERATION' && this.generationSteps-- <= 0) key.state = 'ENABLED';
     return { status: 200, body: { name: `${key.name}/cryptoKeyVersions/1`, state: states[state] } };
   }
 

@@ -23,6 +23,8 @@ export type Trouble = 'away' | 'silent' | 'garbage' | 'endless' | 'redirect';
 export class JsonServer implements AsyncDisposable {
   /** What happens to every request from now on. */
   trouble: Trouble | Answer | undefined;
+  /** Cuts the connection once, or from then on: before a request is done, or when it was done and is to be answered. */
+  cut: { passes: number; readonly loses: 'request' | 'answer'; readonly times: 'once' | 'for good' } | undefined;
   readonly asked: Asked[] = [];
   readonly #server: http.Server;
   readonly #secure: boolean;
@@ -53,15 +55,25 @@ export class JsonServer implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  #cuts(): 'request' | 'answer' | undefined {
+    const { cut } = this;
+    if (cut === undefined || --cut.passes >= 0) return undefined;
+    if (cut.times === 'once') this.cut = undefined;
+    return cut.loses;
+  }
+
   async #serve(handle: (asked: Asked) => Answer, request: http.IncomingMessage, response: http.ServerResponse) {
     let text = '';
     for await (const part of request.setEncoding('utf8')) text += part;
     const url = new URL(request.url ?? '', this.address);
     const asked = { method: request.method ?? '', url, headers: request.headers, text };
     this.asked.push(asked);
+    const cut = this.#cuts();
+    if (cut === 'request') return void response.destroy();
     const { trouble } = this;
     if (typeof trouble === 'string') return troubles[trouble](response);
     const { status, body, headers } = trouble ?? handle(asked);
+    if (cut === 'answer') return void response.destroy();
     const json = body === undefined ? '' : JSON.stringify(body);
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(json);
   }

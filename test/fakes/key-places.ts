@@ -10,6 +10,7 @@ import { vaultKeyStore } from '../../src/authority/keys/vault-transit.ts';
 import type { KeyStore } from '../../src/authority/keys.ts';
 import { awsEnvironment, awsRegion, FakeAwsKms } from './aws-kms.ts';
 import { FakeGcpKms, gcpEnvironment, gcpKeyRing } from './gcp-kms.ts';
+import type { JsonServer } from './json-server.ts';
 import { localTls } from './local-tls.ts';
 import { SoftHsm, softHsmModule } from './softhsm.ts';
 import { FakeVault } from './vault.ts';
@@ -20,6 +21,10 @@ export interface KeyPlace extends AsyncDisposable {
   /** From now on nobody answers, until it is back. */
   remove(): void;
   restore(): void;
+  /** Keys that no name leads to. */
+  strays?(): number;
+  /** Of a service: where requests arrive. */
+  readonly server?: JsonServer;
 }
 
 export const keyPlaces: Readonly<Record<string, () => Promise<KeyPlace>>> = {
@@ -52,6 +57,7 @@ export const keyPlaces: Readonly<Record<string, () => Promise<KeyPlace>>> = {
       open: (prefix = 'mayfly-') =>
         awsKmsKeyStore({ region: awsRegion, endpoint: kms.server.address, prefix, timeoutMs: 20_000 }),
       ...switched(kms.server),
+      strays: () => kms.orphans,
       [Symbol.asyncDispose]: () => kms[Symbol.asyncDispose](),
     };
   },
@@ -93,7 +99,8 @@ export const keyPlaces: Readonly<Record<string, () => Promise<KeyPlace>>> = {
   },
 };
 
-const switched = (server: { trouble: unknown }): Pick<KeyPlace, 'remove' | 'restore'> => ({
+const switched = (server: JsonServer): Pick<KeyPlace, 'remove' | 'restore' | 'server'> => ({
+  server,
   remove: () => {
     server.trouble = 'away';
   },

@@ -59,8 +59,9 @@ class Kms {
 
   async createKey(key: string, keyType: KeyType): Promise<string> {
     const about = { KeySpec: specs[keyType], KeyUsage: 'SIGN_VERIFY', Description: key } as const;
-    const answer = await this.#call(({ kms, client }) =>
-      client.send(new kms.CreateKeyCommand({ ...about, Tags: [{ TagKey: 'mayfly', TagValue: key }] })),
+    // Tried once: an answer that was lost has made a key, and a second request would make another.
+    const answer = await this.#call(({ kms, once }) =>
+      once.send(new kms.CreateKeyCommand({ ...about, Tags: [{ TagKey: 'mayfly', TagValue: key }] })),
     );
     return answer?.KeyMetadata?.KeyId ?? '';
   }
@@ -140,7 +141,7 @@ class Kms {
   }
 
   /** Undefined where KMS says that there is no such key. */
-  async #call<T>(send: (loaded: { kms: Sdk; client: KMSClient }) => Promise<T>): Promise<T | undefined> {
+  async #call<T>(send: (loaded: Loaded) => Promise<T>): Promise<T | undefined> {
     this.#loading ??= load(this.#settings);
     const loaded = await this.#loading;
     try {
@@ -162,13 +163,18 @@ class Kms {
   }
 }
 
-type Sdk = typeof import('@aws-sdk/client-kms');
+interface Loaded {
+  readonly kms: typeof import('@aws-sdk/client-kms');
+  readonly client: KMSClient;
+  readonly once: KMSClient;
+}
 
-async function load({ region, endpoint, timeoutMs }: AwsKmsSettings): Promise<{ kms: Sdk; client: KMSClient }> {
+async function load({ region, endpoint, timeoutMs }: AwsKmsSettings): Promise<Loaded> {
   const kms = await optionalPackage('@aws-sdk/client-kms', 'keys.kind aws-kms', () => import('@aws-sdk/client-kms'));
   const requestHandler = { requestTimeout: timeoutMs, connectionTimeout: timeoutMs, throwOnRequestTimeout: true };
   const where = endpoint === undefined ? { region } : { region, endpoint };
-  return { kms, client: new kms.KMSClient({ ...where, requestHandler, maxAttempts: mostAttempts }) };
+  const client = (maxAttempts: number) => new kms.KMSClient({ ...where, requestHandler, maxAttempts });
+  return { kms, client: client(mostAttempts), once: client(1) };
 }
 
 const mostAttempts = 2;
