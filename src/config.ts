@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { bundleEndpoints, bundlePublish } from './config/bundles.ts';
 import { duration, parsed } from './config/fields.ts';
 import { formerKeys, keys } from './config/keys.ts';
 import { IdentityError } from './errors.ts';
@@ -44,6 +45,8 @@ const schema = z.strictObject({
   keys,
   former_keys: formerKeys,
   bundle_poll_floor: duration(1).default(10),
+  bundle_endpoints: bundleEndpoints,
+  bundle_publish: bundlePublish,
   executable_hash_limit: z
     .number()
     .int()
@@ -78,6 +81,8 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   jwt_key_type: 'the same; RSA keys sign RS256',
   keys: 'where authorities have their keys, see docs/operate/keys.md',
   former_keys: 'where they had them before; those sign to the end of their turn',
+  bundle_endpoints: 'where other trust domains fetch our bundle, see docs/operate/federation.md',
+  bundle_publish: 'where it is put besides: a file, S3, a ConfigMap of Kubernetes',
   bundle_poll_floor: 'no bundle endpoint of others is asked more often, whatever its bundle hints',
   executable_hash_limit: 'bytes; larger executables get no unix:sha256 selector',
   ledger_segment_bytes: 'size at which a ledger segment is sealed',

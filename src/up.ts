@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { type Agent, startAgent } from './agent/agent.ts';
 import { unixAttestor, type WorkloadAttestor } from './attest/attest.ts';
 import { type Authority, openAuthority } from './authority/authority.ts';
+import { endpointPlace, publishPlaces } from './config/bundles.ts';
 import { keyPlaceSettings } from './config/keys.ts';
 import type { Config } from './config.ts';
 import { IdentityError } from './errors.ts';
-import { type Federation, startFederation } from './federation/federation.ts';
+import { type BundlesOut, type Federation, startBundlesOut, startFederation } from './federation/federation.ts';
 import { type Ledger, openLedger, RefusalCounter, verifyLedger } from './ledger/ledger.ts';
 import { openRegistry, type Registry } from './registry/registry.ts';
 import { Reload, type Reloaded } from './reload.ts';
@@ -62,11 +63,17 @@ export async function up(config: Config, read: () => Promise<Config>): Promise<v
   const limits = { connections: config.user_connections, calls: config.user_calls, bytes: config.user_bytes };
   const agent = await startAgent({ socket: config.socket, clock, random, limits, ...rooms });
   closing.defer(() => agent.stop());
-  const reload = reloading(rooms, read);
+  const bundlesOut = await startBundlesOut({
+    ...{ ...rooms, clock, random },
+    endpoints: config.bundle_endpoints.map(endpointPlace),
+    publish: publishPlaces(config.bundle_publish),
+  });
+  closing.defer(() => bundlesOut.close());
+  const reload = reloading(rooms, bundlesOut, read);
   using _hangup = onHangup(() => void reload.now().then(...told(rooms.log)));
-  const server = await serveOperators(rooms, agent, reload);
+  const server = await serveOperators(rooms, agent, bundlesOut, reload);
   closing.defer(() => server.stop());
-  const problems = watchProblems(rooms, [agent, server]);
+  const problems = watchProblems(rooms, bundlesOut, [agent, server]);
   await serveStatus(rooms, agent, problems, closing);
   keepMark(rooms);
   terminal.out(greeting(rooms, agent, server));
@@ -155,7 +162,11 @@ async function recordEnd(ledger: Ledger, { reason }: { readonly reason: string }
 }
 
 /** What can change without a restart, and how. */
-function reloading({ config, log, authority, ledger }: Rooms, read: () => Promise<Config>): Reload {
+function reloading(
+  { config, log, authority, ledger }: Rooms,
+  bundlesOut: BundlesOut,
+  read: () => Promise<Config>,
+): Reload {
   const ttl = ({ x509_svid_ttl: x509, jwt_svid_ttl: jwt }: Config): void => authority.setTtl({ x509, jwt });
   const apply = {
     log_level: ({ log_level }: Config) => {
@@ -164,7 +175,12 @@ function reloading({ config, log, authority, ledger }: Rooms, read: () => Promis
     x509_svid_ttl: ttl,
     jwt_svid_ttl: ttl,
   };
-  return new Reload({ config, read, apply, ledger });
+  const settings = (): Promise<Config> => {
+    // The files that settings name are read again too.
+    bundlesOut.reread();
+    return read();
+  };
+  return new Reload({ config, read: settings, apply, ledger });
 }
 
 const told = (log: Log): [(reloaded: Reloaded) => void, (error: unknown) => void] => [
@@ -172,7 +188,7 @@ const told = (log: Log): [(reloaded: Reloaded) => void, (error: unknown) => void
   (err) => log.error({ err }, 'the settings could not be read again, and stay as they are'),
 ];
 
-function serveOperators(rooms: Rooms, agent: Agent, reload: Reload): Promise<Server> {
+function serveOperators(rooms: Rooms, agent: Agent, bundlesOut: BundlesOut, reload: Reload): Promise<Server> {
   const { config, trustDomain, registry, ledger, refusals, verify } = rooms;
   const startedAt = new Date(clock.now());
   const status = () => ({
@@ -193,6 +209,7 @@ function serveOperators(rooms: Rooms, agent: Agent, reload: Reload): Promise<Ser
     verifyLedger: verify,
     flushRefusals,
     streams: agent.delivery,
+    publishing: bundlesOut,
     reload: (by) => reload.now(by),
     ...rooms,
   });
@@ -213,6 +230,7 @@ function keepMark({ seen, registry, ledger, authority }: Rooms): void {
 /** What an operator must know of, in words. The whole ledger is proven once, in the background: opening proves its end. */
 function watchProblems(
   { authority, data, seen, ledger, verify, log }: Rooms,
+  bundlesOut: BundlesOut,
   sockets: readonly (Agent | Server)[],
 ): () => readonly string[] {
   const found: string[] = [];
@@ -238,7 +256,7 @@ function watchProblems(
       ledger.problem,
       ...sockets.map((socket) => socket.problem()),
     ];
-    return [...now.filter((problem) => problem !== undefined), ...found];
+    return [...now.filter((problem) => problem !== undefined), ...bundlesOut.problems(), ...found];
   };
 }
 

@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
+import { IdentityError } from '../errors.ts';
 import type { Admin } from './admin.ts';
 import { adminLeaf } from './admin-leaf.ts';
-import { type ForeignBundleDocument, foreignBundleDocument } from './documents.ts';
+import { type ForeignBundleDocument, foreignBundleDocument, textOrNull } from './documents.ts';
 import { certificatePem } from './pem.ts';
 import * as shapes from './shapes.ts';
 import { moment, plural, table } from './text.ts';
@@ -13,6 +14,7 @@ export function define(bundle: Command): void {
   set(bundle.command('set <trust-domain>'));
   list(bundle.command('list'));
   remove(bundle.command('delete <trust-domain>'));
+  publish(bundle.command('publish'));
 }
 
 function show(command: Command): void {
@@ -83,6 +85,25 @@ function remove(command: Command): void {
     },
   });
 }
+
+function publish(command: Command): void {
+  adminLeaf(command, {
+    does: 'put our bundle, now, where the setting bundle_publish says',
+    about: 'It is put there on every change, too, and again where that failed.',
+    prints: shapes.published,
+    ask: async (admin) => {
+      const answer = await admin.ask(admin.client.publishBundle, {});
+      const published = answer.published.map(({ publisher, problem }) => ({ publisher, problem: textOrNull(problem) }));
+      const failed = published.filter(({ problem }) => problem !== null);
+      const failure = new IdentityError('unavailable', `${plural(failed.length, 'place')} could not be reached`);
+      const lines = published.map(({ publisher, problem }) => [publisher, problem ?? 'published']);
+      const text = published.length === 0 ? nowhere : table(['PLACE', 'STATE'], lines);
+      return { document: { published }, text, ...(failed.length === 0 ? {} : { failure }) };
+    },
+  });
+}
+
+const nowhere = 'The setting bundle_publish names no place.\n';
 
 const contents = ({ x509Authorities, jwtAuthorities }: ForeignBundleDocument): string =>
   `${plural(x509Authorities, 'X.509 authority', 'X.509 authorities')} and ${plural(jwtAuthorities, 'JWT key')}`;

@@ -54,6 +54,8 @@ const documentOf = (settings: Config): DocumentOf<typeof shapes.configuration> =
   jwtKeyType: settings.jwt_key_type,
   keys: settings.keys.kind,
   formerKeys: settings.former_keys.map(({ kind }) => kind),
+  bundleEndpoints: settings.bundle_endpoints,
+  bundlePublish: settings.bundle_publish,
   bundlePollFloor: settings.bundle_poll_floor,
   executableHashLimit: settings.executable_hash_limit,
   ledgerSegmentBytes: settings.ledger_segment_bytes,

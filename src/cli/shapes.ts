@@ -76,6 +76,7 @@ export const foreignBundle = shape({
   source: 'string',
   storedAt: 'time',
 });
+export const published = shape({ published: [{ publisher: 'string', problem: 'string | null' }] });
 export const foreignBundles = shape({ bundles: [foreignBundle] });
 
 export const federation = shape({
@@ -205,6 +206,8 @@ export const configuration = shape({
   jwtKeyType: 'string',
   keys: 'string',
   formerKeys: ['string'],
+  bundleEndpoints: ['object'],
+  bundlePublish: ['object'],
   bundlePollFloor: 'number',
   executableHashLimit: 'number',
   ledgerSegmentBytes: 'number',

@@ -11,7 +11,9 @@ import type { Bundle } from '../spiffe/bundle.ts';
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { Poller, type PollState } from './poller.ts';
 
+export { type BundlesOut, type EndpointPlace, type Published, startBundlesOut } from './bundles-out.ts';
 export type { PollState } from './poller.ts';
+export type { PublishPlace } from './publishers.ts';
 
 export interface FederationParts {
   readonly registry: Registry;

@@ -80,6 +80,19 @@ export function readPrivateFile(path: string, maxBytes: number): Buffer {
   }
 }
 
+/** The text of a file that others write for us, links followed: certificates and tokens are renewed by moving a link. */
+export function readSharedFile(path: string, maxBytes: number): string {
+  const descriptor = openOrExplain(path, O_RDONLY | O_NONBLOCK);
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw unsafe(`${path} is not a regular file`);
+    if (stats.size > maxBytes) throw unsafe(`${path} is longer than ${maxBytes} bytes: it is not what belongs here`);
+    return readAll(descriptor, stats.size).toString('utf8');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 const causes: Readonly<Record<string, { code: ErrorCode; advice: string }>> = {
   ENOSPC: { code: 'resource-exhausted', advice: 'the disk is full: free space; nothing needs a restart' },
   EDQUOT: { code: 'resource-exhausted', advice: 'the disk quota is used up: raise it or free space' },

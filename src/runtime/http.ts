@@ -19,12 +19,20 @@ export type Trust = Pick<RequestOptions, 'ca' | 'checkServerIdentity' | 'allowPa
 export interface Question {
   readonly url: string;
   readonly trust: Trust;
-  /** The one kind of content that is taken, as in 'application/json'. */
-  readonly contentType: string;
+  /** The one kind of content that is taken, as in 'application/json'; whatever comes where it is not of interest. */
+  readonly contentType?: string;
+  /** GET without a body where it is absent. */
+  readonly send?: Sending;
   readonly longestBody: number;
   /** The operator says that this host may have a private or a loopback address. */
   readonly privateAddresses: boolean;
   readonly signal: AbortSignal;
+}
+
+export interface Sending {
+  readonly method: 'PUT' | 'PATCH';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
 }
 
 export interface FetcherParts {
@@ -90,7 +98,7 @@ function permitted(addresses: readonly string[], { privateAddresses }: Question)
 function ask(
   url: URL,
   addresses: readonly string[],
-  { trust, contentType }: Question,
+  { trust, contentType = '*/*', send }: Question,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
@@ -102,9 +110,13 @@ function ask(
       maxHeaderSize: longestHeaders,
       minVersion: 'TLSv1.2',
       ciphers: tlsCiphers,
-      headers: { accept: contentType, 'accept-encoding': 'identity', 'user-agent': `mayfly/${version}` },
+      method: send?.method ?? 'GET',
+      headers: {
+        ...{ accept: contentType, 'accept-encoding': 'identity', 'user-agent': `mayfly/${version}` },
+        ...(send === undefined ? {} : { ...send.headers, 'content-length': send.body.length }),
+      },
     };
-    request(url, options, resolve).on('error', reject).end();
+    request(url, options, resolve).on('error', reject).end(send?.body);
   });
 }
 
@@ -115,9 +127,10 @@ const pinned = (addresses: readonly string[]): LookupFunction => {
     all === true ? done(null, found) : done(null, found[0]?.address ?? '', found[0]?.family);
 };
 
-async function read(response: IncomingMessage, { contentType, longestBody }: Question): Promise<Buffer> {
+async function read(response: IncomingMessage, question: Question): Promise<Buffer> {
+  const { longestBody } = question;
   try {
-    checkHead(response, contentType, longestBody);
+    checkHead(response, question);
     const chunks: Buffer[] = [];
     let length = 0;
     for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -131,14 +144,15 @@ async function read(response: IncomingMessage, { contentType, longestBody }: Que
   }
 }
 
-function checkHead({ statusCode = 0, headers }: IncomingMessage, contentType: string, longestBody: number): void {
+function checkHead({ statusCode = 0, headers }: IncomingMessage, { contentType, longestBody, send }: Question): void {
   if (statusCode >= 300 && statusCode < 400) {
     const where = JSON.stringify((headers.location ?? '').slice(0, 256));
     throw refusal('fetch-redirect', `it redirects to ${where}, which is not followed: configure the final URL`);
   }
-  if (statusCode !== 200) throw refusal('fetch-status', `it answers with status ${statusCode}`);
+  const done = statusCode === 200 || (send !== undefined && statusCode > 200 && statusCode < 300);
+  if (!done) throw refusal('fetch-status', `it answers with status ${statusCode}`);
   const type = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
-  if (type !== contentType) {
+  if (contentType !== undefined && type !== contentType) {
     throw refusal('fetch-type', `its content type is ${JSON.stringify(type.slice(0, 64))} and not ${contentType}`);
   }
   if (headers['content-encoding'] !== undefined) throw refusal('fetch-type', 'its content is compressed');

@@ -14,6 +14,8 @@ export interface Metrics {
   readonly callsRefused: Counter<'reason'>;
   /** Looks at the bundle endpoints of others, by what came of it. */
   readonly polled: Counter<'trust_domain' | 'outcome'>;
+  /** Our bundle put where others fetch it, by what came of it. */
+  readonly published: Counter<'publisher' | 'outcome'>;
   /** A number that is asked for when somebody looks. */
   gauge(name: string, help: string, value: () => number): void;
   /** Prometheus text. */
@@ -39,6 +41,12 @@ export function createMetrics(): Metrics {
       name: 'mayfly_federation_polls_total',
       help: 'Looks at bundle endpoints of other trust domains',
       labelNames: ['trust_domain', 'outcome'],
+      registers,
+    }),
+    published: new Counter({
+      name: 'mayfly_bundle_publications_total',
+      help: 'Bundles put where others fetch them',
+      labelNames: ['publisher', 'outcome'],
       registers,
     }),
     gauge: (name, help, value) => {

@@ -19,6 +19,18 @@ interface PollState {
   readonly lastError: string | undefined;
 }
 
+/** Whoever puts our bundle where others fetch it. */
+export interface Publishing {
+  publish(): Promise<readonly { readonly publisher: string; readonly problem: string | undefined }[]>;
+}
+
+export const publishMethods = (publishing: Publishing): Pick<AdminHandlers, 'publishBundle'> => ({
+  publishBundle: async () => {
+    const published = await publishing.publish();
+    return { published: published.map(({ publisher, problem = '' }) => ({ publisher, problem })) };
+  },
+});
+
 type FederationMethods = `${'create' | 'get' | 'update' | 'delete' | 'refresh'}Federation` | 'listFederations';
 type BundleMethods = `${'set' | 'get' | 'delete'}ForeignBundle` | 'listForeignBundles';
 

@@ -17,7 +17,7 @@ import { orderMethods, type Streams } from './authority-orders.ts';
 import { credentialMethods } from './credentials.ts';
 import { entries } from './entries.ts';
 import { explain } from './explain.ts';
-import { federationMethods, type Polling } from './federation.ts';
+import { federationMethods, type Polling, type Publishing, publishMethods } from './federation.ts';
 import { ledgerMethods } from './ledger.ts';
 import { people } from './people.ts';
 import type { Recorder } from './recorder.ts';
@@ -31,6 +31,7 @@ export interface ServerParts {
   readonly registry: Registry;
   readonly authority: Authority;
   readonly federation: Polling;
+  readonly publishing: Publishing;
   readonly ledger: Ledger;
   readonly attestors: readonly WorkloadAttestor[];
   /** What the open streams of workloads have been sent. */
@@ -73,6 +74,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     ...authorityMethods(authority, clock),
     ...credentialMethods({ authority, ledger, clock }),
     ...federationMethods(registry.foreign, parts.federation),
+    ...publishMethods(parts.publishing),
     ...orderMethods({ authority, ledger, clock, streams: parts.streams }),
     ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals, clock }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),

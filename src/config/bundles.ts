@@ -1,0 +1,84 @@
+/** Where our bundle goes, as it is written in the settings. */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import type { EndpointPlace, PublishPlace } from '../federation/federation.ts';
+import { SpiffeId } from '../spiffe/id.ts';
+import { absolutePath, parsed, serviceAddress } from './fields.ts';
+
+/** An address to listen on, not a name: a name may lead elsewhere tomorrow. */
+const listen = z.string().refine((text) => addressOf(text) !== undefined, {
+  error: 'must be an IP address and a port, as in 0.0.0.0:8443',
+});
+const path = z
+  .string()
+  .regex(/^\/[\w./~-]*$/, 'must be the path of a URL, as in /bundle')
+  .default('/');
+
+/** Each profile with what it needs; neither stands in for the other (FD-04, FD-40). */
+const endpoint = z.discriminatedUnion('profile', [
+  z.strictObject({ profile: z.literal('https_web'), listen, path, certificate: absolutePath, key: absolutePath }),
+  z.strictObject({
+    profile: z.literal('https_spiffe'),
+    listen,
+    path,
+    spiffe_id: parsed(SpiffeId.parseWorkload).optional(),
+  }),
+]);
+
+const format = z.enum(['spiffe', 'pem', 'jwks']).default('spiffe');
+/** RFC 1123 section 2.1, as Kubernetes names things. */
+const kubernetesName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'is not a name of Kubernetes');
+const podSecrets = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+const place = z.discriminatedUnion('to', [
+  z.strictObject({ to: z.literal('file'), path: absolutePath, format }),
+  z.strictObject({
+    to: z.literal('s3'),
+    bucket: z.string().regex(/^[\w.-]{3,63}$/, 'is not a name of a bucket'),
+    key: z.string().min(1).max(1024),
+    region: z.string().regex(/^[a-z0-9-]{1,32}$/, 'is not a region'),
+    endpoint: httpsAddress().optional(),
+    credentials: absolutePath.optional(),
+    roots: absolutePath.optional(),
+    format,
+  }),
+  z.strictObject({
+    to: z.literal('kubernetes'),
+    namespace: kubernetesName,
+    name: kubernetesName,
+    key: z
+      .string()
+      .regex(/^[\w.-]{1,253}$/, 'is not a key of a ConfigMap')
+      .default('bundle.json'),
+    api: httpsAddress().default('https://kubernetes.default.svc'),
+    token: absolutePath.default(`${podSecrets}/token`),
+    roots: absolutePath.default(`${podSecrets}/ca.crt`),
+    format,
+  }),
+]);
+
+export const bundleEndpoints = z.array(endpoint).max(4).default([]);
+export const bundlePublish = z.array(place).max(16).default([]);
+
+type EndpointSettings = z.output<typeof bundleEndpoints>[number];
+
+/** With the names that code has. */
+export function endpointPlace({ listen: text, ...settings }: EndpointSettings): EndpointPlace {
+  const { host, port } = addressOf(text) ?? { host: '127.0.0.1', port: 0 };
+  return settings.profile === 'https_web'
+    ? { ...settings, host, port }
+    : { profile: settings.profile, path: settings.path, spiffeId: settings.spiffe_id, host, port };
+}
+
+export const publishPlaces = (settings: z.output<typeof bundlePublish>): readonly PublishPlace[] => settings;
+
+/** What is sent there proves who we are, and what is there others believe: never without TLS. */
+function httpsAddress() {
+  return serviceAddress.refine((text) => text.startsWith('https:'), 'must be https');
+}
+
+function addressOf(text: string): { readonly host: string; readonly port: number } | undefined {
+  const [, six, four, digits] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text) ?? [];
+  const [host, port] = [six ?? four ?? '', Number(digits)];
+  return isIP(host) !== 0 && port <= 65_535 ? { host, port } : undefined;
+}

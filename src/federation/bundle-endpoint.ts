@@ -1,0 +1,144 @@
+/** Our bundle for other trust domains, over HTTPS in either profile (SPIFFE Federation sections 4 and 5). */
+import { constants, hash } from 'node:crypto';
+import type { Server as HttpsServer, ServerOptions } from 'node:https';
+import type { Socket } from 'node:net';
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import { IdentityError } from '../errors.ts';
+import { tlsCiphers } from '../runtime/http.ts';
+import type { Watch } from '../runtime/watch.ts';
+import { type Bundle, formatBundle } from '../spiffe/bundle.ts';
+import type { EndpointIdentity } from './endpoint-identity.ts';
+
+export interface BundleEndpointParts {
+  readonly host: string;
+  readonly port: number;
+  /** Of the URL; every other one is not found. */
+  readonly path: string;
+  readonly identity: EndpointIdentity;
+  readonly bundle: Watch<Bundle>;
+}
+
+export interface BundleEndpoint {
+  readonly address: string;
+  problem(): string | undefined;
+  /** Looks at the certificate's files at once. */
+  reread(): void;
+  close(): Promise<void>;
+}
+
+/** Whoever is slow is slow to themselves: a request is a line and some headers, an answer some kilobytes. */
+const limits = { connections: 512, perAddress: 64, requestMs: 5_000, idleMs: 5_000, headerBytes: 8 * 1024 };
+/** A cache may keep the answer for a hint divided by this. */
+const cachedShare = 5;
+
+/**
+ * Mozilla's intermediate recommendation (FD-03). Nobody is asked for a certificate (FD-10). No tickets: a session that is
+ * resumed would prove nothing about the certificate of today.
+ */
+const tls = {
+  minVersion: 'TLSv1.2',
+  ciphers: tlsCiphers,
+  ecdhCurve: 'X25519:P-256:P-384',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+  sessionTimeout: 1,
+} as const satisfies ServerOptions;
+
+export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<BundleEndpoint> {
+  const { host, port, path, identity, bundle } = parts;
+  const server = fastify({
+    https: { ...tls, ...identity.current.value, handshakeTimeout: limits.requestMs, maxHeaderSize: limits.headerBytes },
+    bodyLimit: 1024,
+    requestTimeout: limits.requestMs,
+    connectionTimeout: 2 * limits.requestMs,
+    keepAliveTimeout: limits.idleMs,
+    maxRequestsPerSocket: 100,
+    forceCloseConnections: true,
+  });
+  const document = documents();
+  server.get(path, (request, reply) => answer(request, reply, document(bundle.value)));
+  server.setNotFoundHandler((request, reply) => refuse(request, reply, path));
+  limitConnections(server.server);
+  const renewed = identity.current.onChange((next) => server.server.setSecureContext({ ...tls, ...next }));
+  const close = async (): Promise<void> => {
+    renewed[Symbol.dispose]();
+    identity.close();
+    await server.close();
+  };
+  try {
+    const address = await server.listen({ host, port });
+    return { address, problem: () => identity.problem, reread: () => identity.reread(), close };
+  } catch (cause) {
+    await close();
+    throw new IdentityError('failed-precondition', `cannot listen on ${host}:${port} for the bundle endpoint`, {
+      cause,
+    });
+  }
+}
+
+interface Document {
+  readonly text: string;
+  readonly etag: string;
+  readonly cacheControl: string;
+}
+
+/** Formatted once for each bundle, not for each who asks. */
+function documents(): (bundle: Bundle) => Document {
+  const made = new WeakMap<Bundle, Document>();
+  return (bundle) => {
+    const known = made.get(bundle);
+    if (known !== undefined) return known;
+    const text = formatBundle(bundle);
+    const document = {
+      text,
+      etag: `"${hash('sha256', text, 'hex').slice(0, 32)}"`,
+      cacheControl: cacheControl(bundle),
+    };
+    made.set(bundle, document);
+    return document;
+  };
+}
+
+/**
+ * Whoever asks at the hint through a cache sees a new key within a hint and a fifth of it: long before it is used, which is
+ * five hints after it was published.
+ */
+const cacheControl = ({ refreshHintSeconds = 0 }: Bundle): string =>
+  `public, max-age=${Math.floor(refreshHintSeconds / cachedShare)}, must-revalidate`;
+
+function answer(request: FastifyRequest, reply: FastifyReply, { text, etag, cacheControl }: Document): FastifyReply {
+  reply.headers({ etag, 'cache-control': cacheControl, 'x-content-type-options': 'nosniff' });
+  if (matchesTag(request.headers['if-none-match'], etag)) return reply.code(304).send();
+  return reply.type('application/json').send(text);
+}
+
+/** RFC 9110 section 13.1.2. */
+const matchesTag = (asked: string | undefined, etag: string): boolean =>
+  (asked ?? '').split(',').some((one) => [etag, '*'].includes(one.trim().replace(/^W\//, '')));
+
+/** FD-42: never a body that could be taken for a bundle. */
+function refuse(request: FastifyRequest, reply: FastifyReply, path: string): FastifyReply {
+  const found = request.url.split('?')[0] === path;
+  if (found) reply.header('allow', 'GET, HEAD');
+  return reply
+    .code(found ? 405 : 404)
+    .type('text/plain; charset=utf-8')
+    .send(found ? 'only GET and HEAD\n' : 'nothing here\n');
+}
+
+/** Half-open and idle connections end by themselves; until then one address must not have them all. */
+function limitConnections(server: HttpsServer): void {
+  server.maxConnections = limits.connections;
+  server.headersTimeout = limits.requestMs;
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const from = socket.remoteAddress ?? '';
+    const count = (open.get(from) ?? 0) + 1;
+    if (count > limits.perAddress) return void socket.destroy();
+    open.set(from, count);
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 1) - 1;
+      if (left === 0) open.delete(from);
+      else open.set(from, left);
+    });
+  });
+}
