@@ -28,6 +28,9 @@ export type Order =
   | { readonly do: 'delete-entry'; readonly id: string }
   | { readonly do: 'add-person'; readonly person: string }
   | { readonly do: 'set-person'; readonly person: string; readonly enabled: boolean }
+  /** By a serial number or a `jti`. */
+  | { readonly do: 'revoke'; readonly credential: string }
+  | { readonly do: 'taint'; readonly use: 'x509' | 'jwt' }
   | { readonly do: 'archive' };
 
 export type HistoryEvent =
@@ -44,7 +47,13 @@ export type HistoryEvent =
   | { readonly t: 'done'; readonly op: number; readonly entry?: EntryState }
   | { readonly t: 'refused'; readonly op: number; readonly code: number; readonly text: string }
   /** What the issuer says it holds. */
-  | { readonly t: 'state'; readonly entries: readonly EntryState[]; readonly people: readonly PersonState[] }
+  | {
+      readonly t: 'state';
+      readonly entries: readonly EntryState[];
+      readonly people: readonly PersonState[];
+      /** Serial numbers and `jti`s. */
+      readonly revoked: readonly string[];
+    }
   | { readonly t: 'bundle'; readonly spiffe: string }
   /** What whoever watches was told, so long after `why`. */
   | {

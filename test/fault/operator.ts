@@ -1,7 +1,8 @@
 /** An operator who gives one order after the other and writes down each, before it is given and once it is answered. */
 import { credentials, type ServiceError } from '@grpc/grpc-js';
-import { AdminClient, type Entry } from '../../src/gen/mayfly/admin/v1/admin.ts';
+import { AdminClient, type Entry, type ListRevocationsResponse } from '../../src/gen/mayfly/admin/v1/admin.ts';
 import type { Chance } from './chance.ts';
+import { blank, isOf, labelled, stateOf, wire } from './entries.ts';
 import type { EntryState, History, Order, PersonState } from './history.ts';
 
 type Done<T> = (error: ServiceError | null, answer: T) => void;
@@ -15,6 +16,8 @@ export interface Surroundings {
   readonly archive: string;
   /** The issuer's clock. */
   readonly now: () => number;
+  /** What a workload of that user holds, by serial numbers and `jti`s. */
+  readonly held: (uid: number) => readonly string[];
 }
 
 export class Operator {
@@ -61,7 +64,11 @@ export class Operator {
     this.#entries = new Map(entries.map((entry) => [entry.id, entry]));
     this.#people = new Map(people.map(({ id, enabled }) => [id, enabled]));
     const persons = people.map(({ id, enabled }) => ({ id, enabled }));
-    if (write) this.#around.history.write({ t: 'state', entries, people: persons });
+    const { revocations } = await answer<ListRevocationsResponse>((done) =>
+      client.listRevocations({}, deadline(), done),
+    );
+    const revoked = revocations.map(({ serial, jti }) => serial || jti);
+    if (write) this.#around.history.write({ t: 'state', entries, people: persons, revoked });
     const { spiffe } = await answer<{ spiffe: string }>((done) => client.getBundle({}, deadline(), done));
     if (write) this.#around.history.write({ t: 'bundle', spiffe });
     this.#bundle = spiffe;
@@ -128,6 +135,8 @@ export class Operator {
     const roll = chance.below(100);
     if (roll < 6) return { do: 'set-person', person: 'grace', enabled: !this.#people.get('grace') };
     if (roll < 9) return { do: 'archive' };
+    const credential = roll < 13 && uid !== undefined ? chance.of(this.#around.held(uid)) : undefined;
+    if (credential !== undefined) return { do: 'revoke', credential };
     const victim = chance.of(graces);
     if (graces.length > 5 || (roll < 25 && victim !== undefined)) return { do: 'delete-entry', id: victim?.id ?? '' };
     const changed = chance.of(this.entries);
@@ -171,6 +180,19 @@ export class Operator {
         await answer((done) => client.archiveLedger(request, deadline(), done));
         return undefined;
       }
+      case 'revoke': {
+        // A jti is a UUID.
+        const isToken = order.credential.includes('-');
+        const name = isToken ? { serial: '', jti: order.credential } : { serial: order.credential, jti: '' };
+        await answer((done) => client.revokeCredential({ ...name, reason: '' }, deadline(), done));
+        return undefined;
+      }
+      case 'taint': {
+        const request = { verb: 'taint', kind: order.use, id: '', dryRun: false, force: ['active', 'unexpired'] };
+        const call = client.orderAuthority(request, deadline());
+        await new Promise<void>((resolve, reject) => call.on('end', resolve).on('error', reject).resume());
+        return undefined;
+      }
       case 'delete-entry':
         await answer((done) => client.deleteEntry({ id: order.id }, deadline(), done));
         this.#entries.delete(order.id);
@@ -211,54 +233,7 @@ export class Operator {
   }
 }
 
-export const isOf = (entry: EntryState, uid: number): boolean => entry.selectors.includes(`unix:uid:${uid}`);
-
 const deadline = () => ({ deadline: Date.now() + deadlineMs }) as never;
 
 const answer = <T>(begin: (done: Done<T>) => unknown): Promise<T> =>
   new Promise((resolve, reject) => begin((error, value) => (error === null ? resolve(value) : reject(error))));
-
-/** What an order shapes carries its number, so that it can be told from what others shaped. */
-function labelled(order: Order, op: number): Order {
-  if (order.do === 'create-entry') return { ...order, entry: { ...order.entry, description: `op ${op}` } };
-  if (order.do === 'update-entry') return { ...order, description: `op ${op}` };
-  return order;
-}
-
-const blank: EntryState = {
-  id: '',
-  spiffeId: '',
-  selectors: [],
-  owner: '',
-  description: '',
-  hint: '',
-  audiences: [],
-  x509SvidTtl: 0,
-  jwtSvidTtl: 0,
-  expiresAt: 0,
-  revision: 0,
-};
-
-const wire = (entry: EntryState): Entry => ({
-  ...entry,
-  selectors: [...entry.selectors],
-  audiences: [...entry.audiences],
-  dnsNames: [],
-  federatesWith: [],
-  expiresAt: entry.expiresAt === 0 ? undefined : new Date(entry.expiresAt),
-  createdAt: undefined,
-});
-
-const stateOf = (entry: Entry): EntryState => ({
-  id: entry.id,
-  spiffeId: entry.spiffeId,
-  selectors: entry.selectors,
-  owner: entry.owner,
-  description: entry.description,
-  hint: entry.hint,
-  audiences: entry.audiences,
-  x509SvidTtl: entry.x509SvidTtl,
-  jwtSvidTtl: entry.jwtSvidTtl,
-  expiresAt: entry.expiresAt?.getTime() ?? 0,
-  revision: Number(entry.revision),
-});

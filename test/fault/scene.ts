@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { Chance } from './chance.ts';
 import { type Disk, plainDisk } from './disk.ts';
 import { History } from './history.ts';
-import { type Ending, Issuer, type Trap } from './issuer.ts';
+import { type Ending, Issuer } from './issuer.ts';
 import { Latest } from './latest.ts';
 import type { Invariant } from './matrix.ts';
 import { Operator } from './operator.ts';
-import { addressOf, fakeClock, type Lives, settingsOf, shortLives } from './surroundings.ts';
+import { addressOf, fakeClock, type Lives, type StartOptions, settingsOf, shortLives } from './surroundings.ts';
 import { Watcher } from './watcher.ts';
 import { within } from './within.ts';
 
@@ -23,18 +23,6 @@ export interface SceneOptions {
   readonly lives?: Lives;
   /** Nobody asks for anything. */
   readonly deserted?: boolean;
-}
-
-export interface StartOptions {
-  readonly traps?: readonly Trap[];
-  readonly env?: Readonly<Record<string, string>>;
-  readonly prefix?: readonly string[];
-  /** What is done to it may end it, or keep it from answering, without a trap. */
-  readonly mayEnd?: boolean;
-  /** Only look: what is found may not be ours, and is neither written down nor furnished. */
-  readonly strangers?: boolean;
-  /** The issuer's clock, ahead of ours. */
-  readonly aheadMs?: number;
 }
 
 /** Something that must not happen has happened. */
@@ -61,7 +49,7 @@ export class Scene {
   /** Of health and metrics. */
   readonly address: string;
   readonly #options: SceneOptions;
-  readonly #disk: Disk;
+  readonly disk: Disk;
   readonly #workloads: ChildProcess[] = [];
   readonly #latest = new Map<number, Latest>();
   #issuer: Issuer | undefined;
@@ -69,7 +57,7 @@ export class Scene {
 
   private constructor(options: SceneOptions, disk: Disk) {
     this.#options = options;
-    this.#disk = disk;
+    this.disk = disk;
     this.directory = options.directory;
     this.chance = new Chance(options.seed);
     this.history = new History(join(this.directory, 'history.ndjson'));
@@ -79,6 +67,7 @@ export class Scene {
       uids: options.uids,
       archive: join(disk.path, 'archive'),
       now: () => Date.now() + this.#aheadMs,
+      held: (uid) => (options.deserted ? [] : this.held(uid)),
     });
     this.address = addressOf(options.uids[0] ?? 0);
     this.watcher = new Watcher(this.history, this.address, () => this.#pids());
@@ -102,7 +91,7 @@ export class Scene {
     return join(this.directory, 'admin', 'admin.sock');
   }
   get data(): string {
-    return join(this.#disk.path, 'data');
+    return join(this.disk.path, 'data');
   }
   /** How far the data directory had come, as mayfly keeps it elsewhere. Without it, an old copy is a matter of course. */
   forgetHowFarItWas(): void {
@@ -110,9 +99,6 @@ export class Scene {
   }
   get log(): string {
     return join(this.directory, 'log.ndjson');
-  }
-  get disk(): Disk {
-    return this.#disk;
   }
   get uids(): readonly number[] {
     return this.#options.uids;
@@ -204,7 +190,7 @@ export class Scene {
     this.watcher.close();
     for (const workload of this.#workloads) workload.kill('SIGKILL');
     this.history.close();
-    await this.#disk.close();
+    await this.disk.close();
   }
 
   async #diedEarly(mayEnd: boolean): Promise<boolean> {
@@ -244,6 +230,11 @@ export class Scene {
     const where = ['--data-dir', this.data, '--socket', this.socket, '--admin-socket', this.adminSocket];
     const settings = ['--config', join(this.directory, 'settings.yaml')];
     return ['--trust-domain', 'example.org', ...settings, ...where, '--http', this.address];
+  }
+
+  /** Serial numbers, and the `jti` of its last token. */
+  held(uid: number): readonly string[] {
+    return this.#latestOf(uid).names;
   }
 
   #latestOf(uid: number): Latest {

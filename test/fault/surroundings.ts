@@ -1,5 +1,19 @@
 /** What an issuer is started with. */
 
+import type { Trap } from './issuer.ts';
+
+export interface StartOptions {
+  readonly traps?: readonly Trap[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly prefix?: readonly string[];
+  /** What is done to it may end it, or keep it from answering, without a trap. */
+  readonly mayEnd?: boolean;
+  /** Only look: what is found may not be ours, and is neither written down nor furnished. */
+  readonly strangers?: boolean;
+  /** The issuer's clock, ahead of ours. */
+  readonly aheadMs?: number;
+}
+
 /** Seconds. */
 export interface Lives {
   readonly ca: number;

@@ -26,6 +26,9 @@ beforeAll(async () => {
   for (let count = 0; count < 12; count++) await scene.operator.order(scene.operator.newEntry(41_990, 'ada'));
   await scene.operator.order({ do: 'set-person', person: 'grace', enabled: false });
   await scene.operator.order({ do: 'delete-entry', id: scene.operator.entries.at(-1)?.id ?? '' });
+  const serial = scene.held(41_990).find((name) => !name.includes('-'));
+  expect(await scene.operator.order({ do: 'revoke', credential: serial ?? '' })).toBe(0);
+  await scene.operator.look();
   scene.history.write({ t: 'fault', kind: 'test', what: 'killed' });
   await scene.kill();
   await scene.start();

@@ -13,6 +13,7 @@ import { readLedger } from './ledger.ts';
 import { checkAnswers, checkHealth, checkRecovery, checkStarts, checkStreams } from './liveness.ts';
 import { checkRegistry } from './registry.ts';
 import { Findings } from './report.ts';
+import { checkRevoked } from './revoked.ts';
 import { checkSecrets } from './secrets.ts';
 import { tokens } from './tokens.ts';
 import { checkWithdrawn } from './withdrawn.ts';
@@ -27,6 +28,7 @@ const credentials = [...x509Svids(evidence, findings), ...tokens(evidence, findi
 checkIssued(credentials, { issued, records, evidence }, findings);
 checkEntitled(credentials, { issued, records, evidence }, findings);
 checkWithdrawn(evidence, findings);
+checkRevoked(evidence, issued, findings);
 checkSequence(evidence, findings);
 checkTrust(evidence, credentials, findings);
 checkSuccession(records, evidence, findings);

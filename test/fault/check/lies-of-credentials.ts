@@ -1,5 +1,7 @@
 /** About what workloads were given: I1, I3, I4, I5. */
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import type { CapturedSvid } from '../captures.ts';
 import { editSvid, given, heldBy, type Lie, lastOf, prolonged } from './editing.ts';
 
 export const liesOfCredentials: readonly Lie[] = [
@@ -83,6 +85,23 @@ export const liesOfCredentials: readonly Lie[] = [
           { at: when, t: 'done', op: 9_999 },
         ];
         return history.toSpliced(at + 1, 0, ...(gone as never[]));
+      });
+    },
+  ],
+  [
+    'I4 an SVID is given after it was revoked',
+    /^I4 [0-9a-f]+ was given \d+ ms after it was revoked/,
+    (evidence) => {
+      let revoked = '';
+      evidence.history((history) => {
+        for (const event of history) if (event.t === 'ask' && event.do === 'revoke') revoked = event.credential;
+        return history.map((event) => (event.t === 'waited' ? { ...event, ms: 0 } : event));
+      });
+      evidence.captures((captures) => {
+        const isIt = ({ chain }: CapturedSvid): boolean =>
+          new X509Certificate(Buffer.from(chain, 'base64')).serialNumber.toLowerCase().endsWith(revoked);
+        const held = given(captures).filter(({ svids }) => svids.some(isIt));
+        return [...captures, ...held.map((capture) => ({ ...capture, at: Date.now() + 5_000 }))];
       });
     },
   ],

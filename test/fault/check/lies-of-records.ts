@@ -103,6 +103,13 @@ export const liesOfRecords: readonly Lie[] = [
     },
   ],
   [
+    'I2 a revocation is forgotten',
+    /^I2 [0-9a-f]+ was revoked and is not at /,
+    (evidence) => {
+      evidence.history((history) => history.map((event) => (event.t === 'state' ? { ...event, revoked: [] } : event)));
+    },
+  ],
+  [
     'I2 a disabled person is enabled again',
     /^I2 the database file: grace is true, acknowledged was false/,
     (evidence) => {

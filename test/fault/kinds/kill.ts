@@ -8,6 +8,7 @@ import type { Scene } from '../scene.ts';
 /** How far the clock goes on between two lives: nothing, a handover, an authority's end, everything's end. */
 const leapsMs = [0, 0, 2_000, 4_000, 6_000, 13_000, 31_000];
 const reachMs = 2_500;
+const uses = ['x509', 'jwt'] as const;
 
 export interface KillOptions {
   /** Every failpoint so many times. */
@@ -124,6 +125,8 @@ async function anywhere(scene: Scene, killed: Killed): Promise<void> {
 async function reach(scene: Scene, point: Failpoint, killed: Killed, withinMs: number): Promise<void> {
   const late = performance.now() + withinMs;
   while (!(await scene.issuer.hit(1, 0)) && !scene.issuer.ended && performance.now() < late) {
+    if (point.startsWith('authority.tainted'))
+      await scene.operator.order({ do: 'taint', use: scene.chance.of(uses) ?? 'x509' });
     if (point.startsWith('peer.')) scene.operator.connect(scene.adminSocket);
     if (point.startsWith('ledger.archive')) await scene.operator.order({ do: 'archive' });
     await scene.operator.anything();
