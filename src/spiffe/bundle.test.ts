@@ -214,6 +214,11 @@ describe('reading', () => {
     expect(() => verifyX509Svid([leaf.der], () => read.x509Authorities, at)).toThrow(IdentityError);
   });
 
+  it('counts a certificate once that stands there more than once, as go-spiffe does', () => {
+    const { x509Authorities } = withKeys(x509Rsa, x509, x509, { ...x509, kid: 'another' }, x509Rsa);
+    expect(x509Authorities).toEqual([roots.rsa.der, roots.one.der]);
+  });
+
   it('BF-24 BF-26 JT-29 keeps the two kinds apart: a CA key never verifies a JWT-SVID', async () => {
     const kid = 'ca';
     const read = withKeys({ ...x509, kid }, { ...x509, kid, use: 'wit-svid' });

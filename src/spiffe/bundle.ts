@@ -37,7 +37,7 @@ export function readBundle(trustDomain: TrustDomain, document: Json): Bundle {
   const { set, keys } = readKeySet(document);
   return {
     trustDomain,
-    x509Authorities: keys.flatMap((key) => (key['use'] === 'x509-svid' ? readX509Authority(key) : [])),
+    x509Authorities: different(keys.flatMap((key) => (key['use'] === 'x509-svid' ? readX509Authority(key) : []))),
     jwtAuthorities: distinct(keys.flatMap((key) => (key['use'] === 'jwt-svid' ? readJwtAuthority(key) : []))),
     sequence: readSequence(set['spiffe_sequence']),
     refreshHintSeconds: readRefreshHint(set['spiffe_refresh_hint']),
@@ -76,6 +76,11 @@ function readKeySet(document: Json): { set: JsonObject; keys: readonly JsonObjec
   if (!keys.every(isObject)) throw refusal('bundle-form', 'one of its keys is not an object');
   return { set: document, keys };
 }
+
+/** A certificate that stands there twice is one: else a document could grow on its way to every workload. */
+const different = (certificates: readonly Buffer[]): readonly Buffer[] => [
+  ...new Map(certificates.map((certificate) => [certificate.toString('latin1'), certificate])).values(),
+];
 
 /** A key ID that means two keys means none. */
 function distinct(authorities: readonly JwtAuthority[]): readonly JwtAuthority[] {

@@ -37,8 +37,8 @@ export class Search {
     this.pool.splice(0, this.pool.length, ...seeds, ...corpus);
   }
 
-  async until(end: number): Promise<void> {
-    while (performance.now() < end && this.findings.size < mostFindings) {
+  async until(end: number, enough = mostFindings): Promise<void> {
+    while (performance.now() < end && this.findings.size < enough) {
       const inputs = Array.from({ length: this.#batch }, () => this.#next());
       const begun = performance.now();
       for (const input of inputs) if (await this.#attempt(input)) this.#keep(input);

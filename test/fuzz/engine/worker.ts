@@ -2,6 +2,7 @@
  * One target in a process of its own, so that one that hangs, dies or eats all memory takes nothing else along. The order
  * comes as JSON in the arguments; the result goes to the parent as a message.
  */
+import { planted } from '../planted/targets.ts';
 import { targets } from '../targets.ts';
 import { Attempts, Witness } from './attempt.ts';
 import { readCorpus, writeCorpus } from './corpus.ts';
@@ -17,6 +18,8 @@ export interface Order {
   readonly witness: string;
   /** Only this one, in hexadecimal. */
   readonly input?: string | undefined;
+  /** Ends with so many findings; with ten otherwise. */
+  readonly enough?: number | undefined;
   /** Writes the corpus anew. */
   readonly keep?: boolean | undefined;
 }
@@ -32,7 +35,7 @@ export interface Result {
 }
 
 const order = JSON.parse(process.argv[2] ?? '') as Order;
-const entry = targets[order.name];
+const entry = targets[order.name] ?? planted[order.name];
 if (entry === undefined) throw new Error(`no such target: ${order.name}`);
 const source = new URL('../../../src/', import.meta.url).href;
 const covered = entry.covers.map((path) => new URL(path, source).href);
@@ -46,7 +49,7 @@ const search = new Search({ attempts, coverage, random: randomOf(order.seed), ta
 
 if (order.input === undefined) {
   await search.begin(target.seeds, readCorpus(order.name));
-  await search.until(performance.now() + order.ms);
+  await search.until(performance.now() + order.ms, order.enough);
 } else {
   await search.begin([Buffer.from(order.input, 'hex')], []);
 }
