@@ -41,7 +41,7 @@ export function lanes({ full, seed }: { readonly full: boolean; readonly seed: n
       work: kill({ rounds: 1, row: 3, died: cutPower }),
       disk: lossyDisk,
     },
-    { kind: 'error', issuers: 3 * times, seconds: 110, work: errors(1_700) },
+    { kind: 'error', issuers: 3 * times, seconds: 110, work: errors(2_200) },
     { kind: 'stall', issuers: times, seconds: 80, work: stalls(250) },
     { kind: 'disk full', issuers: times, seconds: 40, work: fillDisk(200), disk: tmpfs },
     { kind: 'damage', issuers: 2 * times, seconds: 80, work: damage(120), deserted: true, lives: longLives },

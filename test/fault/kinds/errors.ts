@@ -36,6 +36,8 @@ const failures: readonly Failure[] = [
 
 /** An ending costs a start; the others are cheap. */
 const endings = 0.02;
+/** So often in a row a step fails, before it works again. */
+const longestRow = 8;
 const reachMs = 3_000;
 /** A machine on which others run. */
 const againMs = 30_000;
@@ -51,7 +53,7 @@ export const errors =
       const failure = scene.chance.of(scene.chance.below(1000) < 1000 * endings ? dear : cheap);
       const code = scene.chance.of(failure?.codes ?? []);
       if (failure === undefined || code === undefined) return;
-      const times = failure.outcome === 'ends' ? 1 : 1 + scene.chance.below(3);
+      const times = failure.outcome === 'ends' ? 1 : 1 + scene.chance.below(longestRow);
       const hits = scene.issuer.hits.length;
       scene.history.write({ t: 'fault', kind: tally.kind, what: `${code} at ${failure.at}` });
       await scene.issuer.arm({ at: failure.at, action: `error ${code}`, times, after: scene.chance.below(3) });
