@@ -10,7 +10,7 @@ modules := node_modules/.package-lock.json
 generated := src/gen/descriptors.binpb
 sources := $(shell find src -name '*.ts' -not -path 'src/gen/*' -not -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help setup demo test check interop bench fuzz attack fault fault-full certs gen build acceptance docs clean
+.PHONY: help setup demo test check interop bench soak fuzz attack fault fault-full certs gen build acceptance docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,9 +52,11 @@ interop: setup ## other people's programs judge: go-spiffe, py-spiffe, openssl, 
 acceptance: setup ## every MUST of the SPIFFE acceptance table, with the test that proves it
 	node test/acceptance.ts
 
-bench: setup ## rates, latencies and memory, as a table and as JSON
+bench: setup ## rates, latencies and memory beside their goals, as one table and as JSON (needs Go, h2load)
 	node test/bench/run.ts
-	node test/bench/scale.ts
+
+soak: setup ## half an hour of half load: is memory flat, and is everything given back? MINUTES=… for another time
+	node test/bench/soak.ts --minutes $(or $(MINUTES),30)
 
 fuzz: setup ## hostile bytes into every parser, FUZZ_SECONDS=10 for each, and other verifiers as judges
 	node test/fuzz/run.ts
@@ -78,4 +80,4 @@ docs: setup ## generate docs/commands.md from the program itself, docs/security.
 	node test/security.ts > docs/security.md
 
 clean: ## remove what was generated
-	rm -rf dist src/gen coverage test/fuzz/go/bin test/interop/go/bin test/interop/py/venv
+	rm -rf dist src/gen coverage test/bench/go/bin test/fuzz/go/bin test/interop/go/bin test/interop/py/venv

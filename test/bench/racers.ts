@@ -6,9 +6,15 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { callHeaders } from './load.ts';
 
 const program = join(import.meta.dirname, 'racers.pl');
+const headers: http2.OutgoingHttpHeaders = {
+  ':method': 'POST',
+  ':path': '/SpiffeWorkloadAPI/FetchX509SVID',
+  'content-type': 'application/grpc',
+  te: 'trailers',
+  'workload.spiffe.io': 'true',
+};
 
 export class Racers {
   readonly #socket: string;
@@ -48,7 +54,7 @@ async function recordedRequest(path: string): Promise<Buffer> {
   await once(recorder, 'listening');
   const session = http2.connect('http://localhost', { createConnection: () => net.connect(path) });
   session.on('error', () => undefined);
-  const stream = session.request(callHeaders('/SpiffeWorkloadAPI/FetchX509SVID'));
+  const stream = session.request(headers);
   stream.on('error', () => undefined);
   stream.end(Buffer.alloc(5));
   await new Promise((resolve) => setTimeout(resolve, 100));

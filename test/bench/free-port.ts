@@ -1,0 +1,11 @@
+import { once } from 'node:events';
+import net, { type AddressInfo } from 'node:net';
+
+/** One that nobody listened on a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}

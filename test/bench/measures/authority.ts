@@ -1,0 +1,82 @@
+/** One process that is owed 1,000 SVIDs while the authority is replaced: how soon all are new, and is any message short? */
+import { startMayfly } from '../../integration/fixture.ts';
+import { ledgerMoments } from '../ledger-moments.ts';
+import { costing } from '../rates.ts';
+import type { Row } from '../row.ts';
+import { type StreamEvent, Streams } from '../streams.ts';
+import { type Measure, own } from './measure.ts';
+
+const identities = 1_000;
+/** The one that signs, although nobody knows the next one yet. */
+const despiteEverything = ['--force-active', '--force-unpublished'];
+const drafts = () =>
+  Array.from({ length: identities }, (_, i) => ({ spiffeId: `spiffe://example.org/i/${i}`, selectors: own() }));
+
+export const authority: Measure = {
+  title: 'an authority replaced',
+  run: async () => [...(await tainted()), ...(await rotated())],
+};
+
+interface Listed {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+}
+
+/** By an operator, at once: from the record of that word to the message in which all are signed by another. */
+async function tainted(): Promise<Row[]> {
+  await using mayfly = await startMayfly();
+  await mayfly.operator.createAll(drafts());
+  using stream = new Streams(mayfly.socket, '-authorities');
+  const told = replaced(stream);
+  await stream.hold(1);
+  const { stdout } = await mayfly.command('authority', 'list', '--json');
+  const { authorities } = JSON.parse(stdout) as { readonly authorities: readonly Listed[] };
+  const id = authorities.find(({ kind, state }) => kind === 'x509' && state === 'active')?.id ?? '';
+  const { result, ...cost } = await costing(mayfly.pid, async () => {
+    const { status, stderr } = await mayfly.command('authority', 'taint', 'x509', '--id', id, ...despiteEverything);
+    if (status !== 0) throw new Error(stderr);
+    return told;
+  });
+  const ordered = ledgerMoments(mayfly.dataDirectory, 'authority.tainted', 'x509').at(-1) ?? Number.NaN;
+  return [
+    {
+      measure: '1,000 SVIDs of one process, authority tainted: from its record to all new',
+      ...{ value: (result.at - ordered) / 1000, unit: 's', goal: { atMost: 1 }, spire: '51', ...cost },
+    },
+    ...messageRows('authority tainted', result.messages),
+  ];
+}
+
+/** Rotation as planned, at the pace of short lives: each SVID is renewed at half of its life, all within a tenth of it. */
+async function rotated(): Promise<Row[]> {
+  await using mayfly = await startMayfly({ flags: ['--ca-ttl', '20s', '--x509-ttl', '10s'] });
+  await mayfly.operator.createAll(drafts());
+  using stream = new Streams(mayfly.socket, '-authorities');
+  const told = replaced(stream);
+  stream.open(1);
+  return messageRows('rotation', (await told).messages);
+}
+
+/** Hears until all of a message is signed by an authority that the first one did not know. */
+async function replaced(stream: Streams): Promise<{ readonly at: number; readonly messages: readonly StreamEvent[] }> {
+  const messages: StreamEvent[] = [];
+  let known: readonly string[] | undefined;
+  await stream.collect('SVIDs of another authority', 1, (event) => {
+    const ids = Object.keys(event.authorities ?? {});
+    if (ids.length === 0) return false;
+    messages.push(event);
+    known ??= ids;
+    return !ids.some((id) => known?.includes(id));
+  });
+  return { at: messages.at(-1)?.at ?? Number.NaN, messages };
+}
+
+const messageRows = (how: string, messages: readonly StreamEvent[]): Row[] => [
+  {
+    measure: `1,000 SVIDs of one process, ${how}: messages with one missing`,
+    value: messages.filter(({ svids }) => svids !== identities).length,
+    ...{ unit: '', goal: { atMost: 0 }, spire: '33 of 46' },
+  },
+  { measure: `1,000 SVIDs of one process, ${how}: messages`, value: messages.length, unit: '' },
+];
