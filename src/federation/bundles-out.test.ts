@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:https';
@@ -113,6 +114,17 @@ describe('a bundle endpoint', () => {
       spiffe_refresh_hint: expect.any(Number),
     });
     expect(parseBundle(trustDomain, body)).toMatchObject({ ...authority.bundle.value, jwtAuthorities: [{}] });
+  });
+
+  it('BF-20 BF-30 publishes authorities that are self-signed, and a key of its own for each kind of SVID', async () => {
+    await serve(web);
+    const { keys } = JSON.parse((await ask()).body) as { keys: { use: string; x: string; x5c?: string[] }[] };
+    const [x509, jwt] = ['x509-svid', 'jwt-svid'].map((use) => keys.filter((key) => key.use === use));
+    for (const { x5c = [] } of x509 ?? []) {
+      const certificate = new X509Certificate(Buffer.from(x5c[0] ?? '', 'base64'));
+      expect(certificate.verify(certificate.publicKey)).toBe(true);
+    }
+    expect(jwt?.map(({ x }) => x)).not.toEqual(x509?.map(({ x }) => x));
   });
 
   it('FD-11 BF-06 gives the newest at once: a greater number when something changed', async () => {

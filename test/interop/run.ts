@@ -6,6 +6,7 @@
  */
 import { startMayfly } from '../integration/fixture.ts';
 import { check, conclude, print } from './checks.ts';
+import { federated } from './federated.ts';
 import { handshakes, opensslHandshake, otherServer } from './handshakes.ts';
 import { marathon } from './marathon.ts';
 import { afterRestart } from './restart.ts';
@@ -29,7 +30,7 @@ await Promise.all([
 try {
   await using mayfly = await startMayfly({ trustDomain, flags });
   await check('an operator registers everybody with the command line', () => register(mayfly));
-  await Promise.all([handshakes(mayfly), goRotation(mayfly), pyRotation(mayfly), judgements()]);
+  await Promise.all([handshakes(mayfly), goRotation(mayfly), pyRotation(mayfly), judgements(), federated()]);
   await afterRestart(mayfly);
   await marathon(marathonSeconds);
 

@@ -9,7 +9,8 @@ import sys
 import threading
 
 import grpc
-from spiffe import JwtSource, SpiffeId, WorkloadApiClient, X509Source
+from cryptography.hazmat.primitives import serialization
+from spiffe import JwtBundle, JwtSource, SpiffeId, TrustDomain, WorkloadApiClient, X509Bundle, X509Source
 from spiffe._proto import workload_pb2, workload_pb2_grpc
 from spiffe.svid.jwt_svid import JwtSvid
 
@@ -125,7 +126,17 @@ def metadata():
                 say(header=name, code=error.code().name, text=error.details())
 
 
+def bundle_files(trust_domain, pem, jwks):
+    """What was published for others, by py-spiffe's parsers. It has none for the SPIFFE format."""
+    name = TrustDomain(trust_domain)
+    roots = X509Bundle.load(name, pem, serialization.Encoding.PEM).x509_authorities
+    with open(jwks, 'rb') as file:
+        keys = JwtBundle.parse(name, file.read()).jwt_authorities
+    say(trustDomain=name.name, roots=len(roots), keys=len(keys))
+
+
 STORIES = {
+    'bundle-files': bundle_files,
     'x509-source': x509_source,
     'x509-updates': x509_updates,
     'x509-bundles': x509_bundles,

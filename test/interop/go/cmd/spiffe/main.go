@@ -30,6 +30,9 @@ var stories = map[string]story{
 	"status":       statusOfEachCall,
 	"echo-server":  echoServer,
 	"echo-client":  echoClient,
+	"fetch-bundle": fetchBundle,
+	"parse-bundle": parseBundle,
+	"serve-bundle": serveBundle,
 }
 
 func main() {
