@@ -22,7 +22,8 @@ export class Sharing {
   }
 
   fields(fields: EntryFields): EntryFields {
-    const list = <T extends string>(values: readonly T[]) => this.list(JSON.stringify(values)) as readonly T[];
+    const list = <T extends string>(values: readonly T[]) =>
+      this.list(values.length === 0 ? '[]' : JSON.stringify(values)) as readonly T[];
     return {
       ...fields,
       selectors: fields.selectors.map((selector) => this.text(selector) as typeof selector),

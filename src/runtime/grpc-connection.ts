@@ -51,6 +51,7 @@ export interface GrpcConnectionParts {
   readonly streams: number;
   /** Largest message of a call. */
   readonly messageLimit: number;
+  readonly window: number | undefined;
   readonly begin: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, raw: string[]) => void;
   readonly closed: () => void;
 }
@@ -77,8 +78,14 @@ export class GrpcConnection implements Member {
       maxSessionMemory: sessionMegabytes,
       maxHeaderListPairs: headerListPairs,
       maxOutstandingPings: 8,
-      settings: { maxConcurrentStreams: parts.streams, maxHeaderListSize: headerListBytes, enablePush: false },
+      settings: {
+        ...this.#window(),
+        maxConcurrentStreams: parts.streams,
+        maxHeaderListSize: headerListBytes,
+        enablePush: false,
+      },
     });
+    if (parts.window !== undefined) this.session.setLocalWindowSize(parts.window);
     flatten(this.session);
     this.#listen();
     const { socket, allowance } = parts;
@@ -113,6 +120,10 @@ export class GrpcConnection implements Member {
     this.#restAt = now;
     if (this.#rest < 0) this.#cut('flood');
     return this.#rest >= 0;
+  }
+
+  #window(): { readonly initialWindowSize?: number } {
+    return this.#parts.window === undefined ? {} : { initialWindowSize: this.#parts.window };
   }
 
   #listen(): void {

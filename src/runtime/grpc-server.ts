@@ -74,6 +74,8 @@ export interface GrpcServerOptions<Peer> {
   readonly failed: (path: string, peer: Peer, error: unknown) => IdentityError | undefined;
   /** Calls at one time on one connection (SETTINGS_MAX_CONCURRENT_STREAMS). */
   readonly streamsPerConnection: number;
+  /** What a caller may send ahead of what was read (RFC 9113 section 5.2); 64 KiB where nothing is said. */
+  readonly windowBytes?: number;
 }
 
 /** How often connections and calls are looked at for what does not go on. */
@@ -116,6 +118,7 @@ export class GrpcServer<Peer> {
       allowance,
       streams: this.#options.streamsPerConnection,
       messageLimit: this.#options.messageLimit,
+      window: this.#options.windowBytes,
       begin: (stream, headers, raw) => this.#begin({ stream, headers, raw, peer, allowance }),
       closed: () => this.#connections.delete(connection),
     });

@@ -22,13 +22,16 @@ export class Recorder {
 
   /** Before a change is committed: so nothing takes effect that is not on record, and its record stands before its effects. */
   async change(change: IntendedChange): Promise<void> {
-    let writing: Promise<unknown>[] = [];
-    for (const event of eventsOf(change)) {
-      if (writing.push(this.#ledger.append(event)) < batch) continue;
-      await Promise.all(writing);
-      writing = [];
+    let underWay: Promise<unknown> = Promise.resolve();
+    for (const events of inBatches(eventsOf(change))) {
+      const written = Promise.all(events.map((event) => this.#ledger.append(event)));
+      // Waited for below, unless a batch before it has failed.
+      written.catch(() => undefined);
+      // While the disk takes one batch, the next is made.
+      await underWay;
+      underWay = written;
     }
-    await Promise.all(writing);
+    await underWay;
   }
 
   /** Runs one admin call, and puts it on record before it is answered. */
@@ -64,6 +67,16 @@ export const actorOf = ({ process, credentials }: Peer): Actor => ({
   actorUid: credentials.uid,
   actorPid: process.pid,
 });
+
+function* inBatches<T>(all: Iterable<T>): Generator<T[], void, undefined> {
+  let some: T[] = [];
+  for (const one of all) {
+    if (some.push(one) < batch) continue;
+    yield some;
+    some = [];
+  }
+  if (some.length > 0) yield some;
+}
 
 /** One at a time: a bulk load has hundreds of thousands. */
 function* eventsOf(change: IntendedChange): Generator<LedgerEvent, void, undefined> {

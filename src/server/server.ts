@@ -57,6 +57,8 @@ export interface Server {
 /** A chunk of a bulk load; larger ones are split by the client. */
 const messageLimit = 4 * 1024 * 1024;
 const streamsPerConnection = 100;
+/** A bulk load does not stop and go every few hundred entries. */
+const windowBytes = 1024 * 1024;
 const stopGraceMs = 2_000;
 
 export async function startServer(parts: ServerParts): Promise<Server> {
@@ -66,6 +68,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     admit: requireOperator,
     messageLimit,
     streamsPerConnection,
+    windowBytes,
     failed: failing(log),
   });
   const handlers = {
