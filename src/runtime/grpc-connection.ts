@@ -114,6 +114,8 @@ export class GrpcConnection implements Member {
 
   /** Judged before the bytes are looked at, so that it does not matter which frames they are. */
   #arrived(bytes: number): boolean {
+    // A bulk load is one call, and as long as it is.
+    if (this.#parts.allowance === noLimit) return true;
     const now = elapsed();
     const most = restBytes.most + this.#open * this.#callBytes;
     this.#rest = Math.min(most, this.#rest + ((now - this.#restAt) * restBytes.perSecond) / 1000) - bytes;
