@@ -143,6 +143,16 @@ describe('a certificate', () => {
     expectRefused(build({ extensions: [] }), 'certificate-extension', 'its list of extensions is empty');
   });
 
+  it('has no key identifier that is critical (RFC 5280 sections 4.2.1.1 and 4.2.1.2)', () => {
+    for (const [id, value] of [
+      [oid.subjectKeyIdentifier, octetString(Buffer.alloc(20, 1))],
+      [oid.authorityKeyIdentifier, sequence(implicit(0, Buffer.alloc(20, 1)))],
+    ] as const) {
+      expect(() => parseCertificate(withExtension(extension(id, value)))).not.toThrow();
+      expectRefused(withExtension(extension(id, value, booleanTrue)), 'certificate-extension', 'key identifier');
+    }
+  });
+
   it('writes no default value out', () => {
     const no = Buffer.of(tag.boolean, 1, 0);
     expectRefused(withExtension(extension('1.2.3', sequence(), no)), 'certificate-extension', 'default value');

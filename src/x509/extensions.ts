@@ -84,6 +84,9 @@ const understood: ReadonlySet<string> = new Set([
   oid.nameConstraints,
 ]);
 
+/** Sections 4.2.1.1 and 4.2.1.2: they help to find a certificate, and nobody has to understand them. Go refuses them, too. */
+const keyIds = [oid.subjectKeyIdentifier, oid.authorityKeyIdentifier];
+
 /** Section 4.2: no extension twice. Two readers would each believe another one of them. */
 function collect(list: DerReader): Map<string, Extension> {
   const found = new Map<string, Extension>();
@@ -97,6 +100,7 @@ function collect(list: DerReader): Map<string, Extension> {
     found.set(id, { critical, value });
   }
   if (found.size === 0) throw refuse('its list of extensions is empty');
+  if (keyIds.some((id) => isCritical(found, id))) throw refuse('a key identifier is critical');
   return found;
 }
 

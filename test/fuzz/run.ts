@@ -18,7 +18,7 @@ import { targets } from './targets.ts';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: process.env['FUZZ_SECONDS'] ?? '10' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    seed: { type: 'string', default: process.env['FUZZ_SEED'] ?? String(Date.now() % 1_000_000) },
     only: { type: 'string' },
     skip: { type: 'string' },
     input: { type: 'string' },

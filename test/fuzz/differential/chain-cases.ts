@@ -195,6 +195,10 @@ function leaves(): void {
   with_('a leaf for servers only', [...leafBasics, f.purposes(f.serverAuth)]);
   with_('a leaf for mail', [...leafBasics, f.purposes('1.3.6.1.5.5.7.3.4')]);
   with_('a leaf with no purpose', [...leafBasics, f.purposes()]);
+  with_('a key identifier that is critical', [
+    ...leafBasics,
+    f.extension('2.5.29.14', true, f.der(4, Buffer.alloc(20, 1))),
+  ]);
   with_('an unknown critical extension', [...leafBasics, f.extension('1.3.6.1.4.1.65980.1', true, f.der(5))]);
   with_('an unknown extension', [...leafBasics, f.extension('1.3.6.1.4.1.65980.1', false, f.der(5))]);
   with_('an extension twice', [...leafBasics, f.keyUsage([0])]);
