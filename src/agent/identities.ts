@@ -144,6 +144,7 @@ export class Identities {
 
   /** Counts a refusal for the operator. */
   refused({ pid, startTime, ids }: PeerProcess, reason: string): void {
+    failpoint('agent.refused');
     this.#parts.metrics.refused.inc({ reason });
     this.#parts.refusals.count({ pid, startTime, uid: ids.uid, gid: ids.gid, reason });
   }

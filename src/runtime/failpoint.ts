@@ -30,6 +30,8 @@ export const failpoints = [
   'data.opened',
   'up.started-recorded',
   'up.rooms-open',
+  'socket.locked',
+  'socket.bound',
   'up.marked',
   'up.serving',
   // The ledger is opened.
@@ -82,6 +84,10 @@ export const failpoints = [
   'admin.called',
   'admin.worked',
   'admin.recorded',
+  // A credential is taken back: on record, in effect, on the authority's list.
+  'revoke.found',
+  'revoke.recorded',
+  'revoke.done',
   // An authority is planned, made, recorded, published, used, forgotten.
   'authority.plan',
   'authority.planned',
@@ -111,6 +117,7 @@ export const failpoints = [
   'peer.half-learned',
   // A credential: decided, on record, signed, on record, held, sent.
   'agent.attested',
+  'agent.refused',
   'agent.entitled',
   'agent.granted-recorded',
   'agent.spare-signed',
@@ -128,6 +135,8 @@ export const failpoints = [
   'issue.x509-signed',
   'issue.jwt-prepared',
   'issue.jwt-signed',
+  'rpc.answer-encoded',
+  'rpc.answered',
   // The end.
   'up.stopping',
   'up.end-recorded',

@@ -2,6 +2,7 @@
 import type http2 from 'node:http2';
 import { grpcStatus, IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
+import { failpoint } from './failpoint.ts';
 import type { Allowance } from './grpc-connection.ts';
 import { encodeStatusMessage, FrameReader, frame, parseTimeout, Shared } from './grpc-frames.ts';
 import type { Call, Method } from './grpc-server.ts';
@@ -175,7 +176,10 @@ export class GrpcCall<Peer> implements Call<Peer>, Member {
         this.#finish(undefined);
       } else {
         const message = result instanceof Promise ? await result : result;
-        this.#finish(undefined, responseSerialize(message));
+        const encoded = responseSerialize(message);
+        failpoint('rpc.answer-encoded');
+        this.#finish(undefined, encoded);
+        failpoint('rpc.answered');
       }
     } catch (error) {
       this.#fail(error);

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
+import { failpoint } from './failpoint.ts';
 import { acceptNext, noteWriters, tryLock } from './kernel.ts';
 
 export interface UnixSocketOptions {
@@ -40,8 +41,11 @@ export async function listenUnix(options: UnixSocketOptions): Promise<UnixSocket
   prepareDirectory(dirname(path), options.mode);
   const lock = takeLock(path);
   try {
+    failpoint('socket.locked');
     await removeStale(path);
-    return new GuardedSocket({ ...options, path }, lock, await listen({ ...options, path }));
+    const server = await listen({ ...options, path });
+    failpoint('socket.bound');
+    return new GuardedSocket({ ...options, path }, lock, server);
   } catch (error) {
     closeSync(lock);
     throw error;

@@ -4,6 +4,7 @@ import { IdentityError } from '../errors.ts';
 import type * as wire from '../gen/mayfly/admin/v1/admin.ts';
 import type { CredentialFacts, CredentialRevoked, Ledger, LedgerFilter } from '../ledger/ledger.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { type CrlReason, reasons } from '../x509/crl.ts';
 import { type AdminHandlers, actor } from './admin.ts';
 
@@ -27,8 +28,11 @@ export const credentialMethods = ({
       throw new IdentityError('failed-precondition', 'it has expired: nobody believes it');
     const revoked = { ...facts, revokedAt, reason };
     if (!authority.revocations.has(facts)) {
+      failpoint('revoke.found');
       await ledger.append({ kind: 'credential.revoked', ...revoked, ...actor(call) });
+      failpoint('revoke.recorded');
       await authority.revoke(revoked);
+      failpoint('revoke.done');
     }
     return toWire(revoked);
   },

@@ -4,6 +4,7 @@ import type { Work } from '../lane.ts';
 import type { Row } from '../matrix.ts';
 import { filePoints, livePoints, mendPoints, rotationPoints, startPoints, stopPoints } from '../points.ts';
 import type { Scene } from '../scene.ts';
+import { callAsStranger } from '../stranger.ts';
 
 /** How far the clock goes on between two lives: nothing, a handover, an authority's end, everything's end. */
 const leapsMs = [0, 0, 2_000, 4_000, 6_000, 13_000, 31_000];
@@ -121,10 +122,17 @@ async function anywhere(scene: Scene, killed: Killed): Promise<void> {
   await killed('anywhere');
 }
 
+async function revoke(scene: Scene): Promise<void> {
+  const credential = scene.chance.of(scene.uids.flatMap((uid) => scene.held(uid)));
+  if (credential !== undefined) await scene.operator.order({ do: 'revoke', credential });
+}
+
 /** Gives orders until the trap has closed. */
 async function reach(scene: Scene, point: Failpoint, killed: Killed, withinMs: number): Promise<void> {
   const late = performance.now() + withinMs;
   while (!(await scene.issuer.hit(1, 0)) && !scene.issuer.ended && performance.now() < late) {
+    if (point.startsWith('revoke.')) await revoke(scene);
+    if (point === 'agent.refused') void callAsStranger(scene.socket, 'FetchX509SVID', Buffer.alloc(0));
     if (point.startsWith('authority.tainted'))
       await scene.operator.order({ do: 'taint', use: scene.chance.of(uses) ?? 'x509' });
     if (point.startsWith('peer.')) scene.operator.connect(scene.adminSocket);

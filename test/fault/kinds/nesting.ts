@@ -1,8 +1,7 @@
 /** Messages and documents that open more than a stack can hold: each is refused like any other that is malformed. */
-import http2 from 'node:http2';
-import net from 'node:net';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import { Broken } from '../scene.ts';
+import { callAsStranger } from '../stranger.ts';
 
 /** As deep as fits into what is taken at all. */
 const depths = [50, 500, 5_000, 15_000, 28_000];
@@ -90,7 +89,7 @@ export const nest =
     for (let round = 0; round < rounds && !lane.over; round++) {
       for (const { name, method, of } of scene.chance.shuffled(bombs)) {
         for (const depth of depths) {
-          const status = await call(scene, method, of(depth + scene.chance.below(50)));
+          const status = await callAsStranger(scene.socket, method, of(depth + scene.chance.below(50)));
           tally.inject(22, name);
           tally.check('I12');
           if (!decent.has(status)) throw new Broken(`${name}, ${depth} deep: status ${status}`, 'I12');
@@ -100,39 +99,3 @@ export const nest =
       if (!(await scene.operator.anything())) await scene.operator.look();
     }
   };
-
-/** As a stranger. Resolves with the gRPC status; '' where the connection was cut. */
-async function call({ socket }: Scene, method: string, request: Buffer): Promise<string> {
-  const session = http2.connect('http://localhost', { createConnection: () => net.connect(socket) });
-  session.on('error', () => undefined);
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(request.length, 1);
-  const path = `/SpiffeWorkloadAPI/${method}`;
-  const headers = {
-    ':method': 'POST',
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    'workload.spiffe.io': 'true',
-  };
-  const stream = session.request(headers);
-  let status = '';
-  const note = (answered: http2.IncomingHttpHeaders): void => {
-    status = String(answered['grpc-status'] ?? status);
-  };
-  stream
-    .on('response', note)
-    .on('trailers', note)
-    .on('error', () => undefined)
-    .resume();
-  stream.end(Buffer.concat([head, request]));
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => stream.close(), 20_000);
-    stream.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  session.destroy();
-  return status;
-}

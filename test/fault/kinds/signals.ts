@@ -28,7 +28,7 @@ const ways: readonly { readonly name: string; readonly send: (scene: Scene) => P
   { name: 'SIGTERM under load', send: (scene) => inOrder(scene, 'SIGTERM') },
   { name: 'SIGINT under load', send: (scene) => inOrder(scene, 'SIGINT') },
   { name: 'SIGTERM twice', send: twice },
-  { name: 'SIGHUP', send: (scene) => anyhow(scene, 'SIGHUP') },
+  { name: 'SIGHUP again and again, then SIGTERM', send: reloaded },
   { name: 'SIGQUIT', send: (scene) => anyhow(scene, 'SIGQUIT') },
 ];
 
@@ -47,6 +47,16 @@ async function twice(scene: Scene): Promise<void> {
   await pause(scene.chance.below(20));
   scene.issuer.signal('SIGTERM');
   await scene.ended();
+}
+
+/** The settings are read again, and nobody notices. */
+async function reloaded(scene: Scene): Promise<void> {
+  for (let count = 1 + scene.chance.below(10); count > 0; count--) {
+    scene.issuer.signal('SIGHUP');
+    await pause(scene.chance.below(15));
+  }
+  if (!scene.alive) throw new Broken('SIGHUP ended it');
+  await inOrder(scene, 'SIGTERM');
 }
 
 async function anyhow(scene: Scene, signal: NodeJS.Signals): Promise<void> {
