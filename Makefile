@@ -10,7 +10,7 @@ modules := node_modules/.package-lock.json
 generated := src/gen/descriptors.binpb
 sources := $(shell find src -name '*.ts' -not -path 'src/gen/*' -not -name '*.test.ts' 2>/dev/null)
 
-.PHONY: help setup demo test check interop bench soak fuzz attack fault fault-full certs gen build acceptance docs clean
+.PHONY: help setup demo test check interop bench soak fuzz attack fault fault-full flood certs gen build acceptance docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,9 @@ fault: setup ## kill, cut the power, fill the disk, flip bits, set the clock: th
 fault-full: setup ## the same for hours
 	node test/fault/run.ts --full
 	node test/fault/rotation-kills.ts --times 20
+
+flood: setup ## what a caller can do to a server: every attack beside a neighbour that is measured (needs root)
+	node test/flood/run.ts
 
 certs: setup ## a throw-away authority and certificate in certs/, for local experiments
 	node certs/make.ts

@@ -82,7 +82,7 @@ describe('turns', () => {
     const loop = new Loop();
     const turn = loop.turns.turn();
     orders(loop, turn, 'work', 1_000, 0.05);
-    // Some sixteen pieces in each turn of the loop.
-    expect(loop.untilIdle()).toBeLessThan(90);
+    // Ten pieces in each turn of the loop.
+    expect(loop.untilIdle()).toBeLessThan(120);
   });
 });

@@ -12,10 +12,10 @@ export interface FairTurnsOptions {
   readonly soon: (work: () => void) => void;
 }
 
-/** Of one user in one round, in milliseconds: some ten to twenty calls. */
-const shareMs = 1;
+/** Of one user in one round, in milliseconds: some ten calls. */
+const shareMs = 0.5;
 /** Of all who wait, in one round: as long as this at most does a newcomer wait, however many users flood. */
-const roundMs = 2;
+const roundMs = 1;
 /** Pieces of waiting work in one round; what each starts has ended before the next. */
 const piecesPerRound = 16;
 

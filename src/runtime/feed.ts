@@ -11,8 +11,8 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { handleOf } from './unix-socket.ts';
 
-/** Some forty calls, or a hundred of a caller who wants to be a burden. */
-const pieceBytes = 4096;
+/** Some twenty calls, or fifty of a caller who wants to be a burden. */
+const pieceBytes = 2048;
 const piece = Buffer.allocUnsafeSlow(pieceBytes);
 
 /** Whose turn it is to have its bytes looked at, and whether they are. */

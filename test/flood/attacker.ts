@@ -22,7 +22,7 @@ export interface AttackOrder {
 
 process.once('message', async ({ name, socket, uid, ms, until = {}, niceness }: AttackOrder) => {
   const attack = attacks.find((known) => known.name === name);
-  if (attack === undefined) throw new Error(`no such attack: ${name}`);
+  if (attack === undefined || !('script' in attack)) throw new Error(`no such attack: ${name}`);
   os.setPriority(niceness);
   process.setgroups?.([]);
   process.setgid?.(uid);

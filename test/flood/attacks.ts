@@ -15,7 +15,7 @@ import {
 } from './frames.ts';
 import type { Counts, Style } from './hostile.ts';
 
-export interface Attack extends Style {
+interface AnyAttack {
   readonly name: string;
   readonly what: string;
   readonly connections: number;
@@ -26,6 +26,16 @@ export interface Attack extends Style {
   /** What the server serves changes all the time, so that there is always something new to send. */
   readonly changes?: true;
 }
+
+/** In raw frames. */
+export interface HostileAttack extends AnyAttack, Style {}
+
+/** By h2load, with these options. */
+export interface ForeignAttack extends AnyAttack {
+  readonly h2load: readonly string[];
+}
+
+export type Attack = HostileAttack | ForeignAttack;
 
 type Script = Style['script'];
 
@@ -304,4 +314,13 @@ export const attacks: readonly Attack[] = [
     hangsUpWithinMs: 50,
     script: paced(90, ...call),
   },
+  { name: 'h2load, stranger', what: '100 calls at a time on each connection', connections: 8, h2load: ['-m', '100'] },
+  {
+    name: 'h2load, entitled',
+    what: 'the same with an identity',
+    connections: 8,
+    entitled: true,
+    h2load: ['-m', '100'],
+  },
+  { name: 'h2load, wide', what: '1,000 connections, a call on each', connections: 1_000, h2load: ['-m', '1'] },
 ];

@@ -4,12 +4,15 @@
  */
 import http2 from 'node:http2';
 import net from 'node:net';
+import os from 'node:os';
 import { frame } from '../integration/raw-http2.ts';
 import { encodeJwtSvidRequest } from '../integration/wire.ts';
 
 export interface NeighbourOrder {
   readonly socket: string;
   readonly uid: number;
+  /** As in nice(1). */
+  readonly niceness: number;
 }
 /** What was measured since the last time somebody asked. */
 export interface Measured {
@@ -36,7 +39,8 @@ process.on('message', (order: NeighbourOrder | 'report') => {
 process.on('disconnect', () => process.exit());
 process.send?.('ready');
 
-function live({ socket, uid }: NeighbourOrder): void {
+function live({ socket, uid, niceness }: NeighbourOrder): void {
+  os.setPriority(niceness);
   process.setgroups?.([]);
   process.setgid?.(uid);
   process.setuid?.(uid);

@@ -5,9 +5,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entry } from '../../src/gen/mayfly/admin/v1/admin.ts';
 import { cpuSeconds } from '../bench/process-stat.ts';
-import { first, type Mayfly, type MayflyOptions, pause, startMayfly } from '../integration/fixture.ts';
+import { first, type Mayfly, pause, startMayfly } from '../integration/fixture.ts';
 import type { AttackOrder } from './attacker.ts';
 import type { Attack } from './attacks.ts';
+import { h2load } from './foreign.ts';
 import type { Counts } from './hostile.ts';
 import type { Measured, NeighbourOrder } from './neighbour.ts';
 
@@ -25,8 +26,10 @@ export class Scene implements AsyncDisposable {
   readonly #neighbour: ChildProcess;
   #changing: Entry;
 
-  static async open(options: MayflyOptions = {}): Promise<Scene> {
-    const mayfly = await startMayfly({ flags: ['--log-level', 'warn'], ...options });
+  /** @param niceness of the server and the neighbour, as in nice(1) */
+  static async open(niceness = 0): Promise<Scene> {
+    const prefix = ['nice', '-n', String(niceness)];
+    const mayfly = await startMayfly({ flags: ['--log-level', 'warn'], prefix });
     const owed = (uid: number, name: string) => ({
       spiffeId: `spiffe://example.org/${name}`,
       selectors: [`unix:uid:${uid}`],
@@ -37,7 +40,7 @@ export class Scene implements AsyncDisposable {
       owed(uids.entitled, 'entitled'),
     ]);
     const neighbour = await started('neighbour.ts');
-    neighbour.send({ socket: mayfly.socket, uid: uids.neighbour } satisfies NeighbourOrder);
+    neighbour.send({ socket: mayfly.socket, uid: uids.neighbour, niceness } satisfies NeighbourOrder);
     const scene = new Scene(mayfly, neighbour, first(entries.slice(1)));
     await scene.neighbour(1_000);
     return scene;
@@ -57,8 +60,9 @@ export class Scene implements AsyncDisposable {
   }
 
   async attack(attack: Attack, length: Length): Promise<Counts> {
-    const attacker = await started('attacker.ts');
     const uid = attack.entitled ? uids.entitled : uids.stranger;
+    if ('h2load' in attack) return await h2load({ attack, socket: this.mayfly.socket, uid, ...length });
+    const attacker = await started('attacker.ts');
     attacker.send({ name: attack.name, socket: this.mayfly.socket, uid, ...length } satisfies AttackOrder);
     using _changes = attack.changes ? this.#changes() : undefined;
     try {
