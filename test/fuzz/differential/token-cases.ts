@@ -164,7 +164,7 @@ function otherClaims(): void {
     seconds - 3600,
     0,
     -1,
-    seconds + 0.5,
+    seconds - 0.5,
     `${seconds + 300}`,
     null,
     true,
