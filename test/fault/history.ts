@@ -36,8 +36,11 @@ export type Order =
 export type HistoryEvent =
   /** The issuer was started. Its clock is so far ahead of the real one. */
   | { readonly t: 'start'; readonly aheadMs: number }
-  /** Of that time it waited for a processor that others used, which says nothing of the issuer. */
-  | { readonly t: 'ready'; readonly tookMs: number; readonly waitedMs: number }
+  /**
+   * Of that time it waited for a processor that others used, which says nothing of the issuer. `load`: how many wanted
+   * each processor of this machine.
+   */
+  | { readonly t: 'ready'; readonly tookMs: number; readonly waitedMs: number; readonly load: number }
   | { readonly t: 'end'; readonly code: number | null; readonly signal: string | null }
   | { readonly t: 'clock'; readonly aheadMs: number }
   /** After a stop. */

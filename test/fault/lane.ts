@@ -4,10 +4,11 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Broken } from './broken.ts';
 import type { Report } from './check/report.ts';
 import type { HistoryEvent } from './history.ts';
 import type { Invariant } from './matrix.ts';
-import { Broken, Scene, type SceneOptions } from './scene.ts';
+import { Scene, type SceneOptions } from './scene.ts';
 import { Tally } from './tally.ts';
 
 export interface Lane {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Broken } from './broken.ts';
 import { Chance } from './chance.ts';
 import { type Disk, plainDisk } from './disk.ts';
 import { History } from './history.ts';
@@ -10,7 +11,15 @@ import { type Ending, Issuer } from './issuer.ts';
 import { Latest } from './latest.ts';
 import type { Invariant } from './matrix.ts';
 import { Operator } from './operator.ts';
-import { addressOf, fakeClock, type Lives, type StartOptions, settingsOf, shortLives } from './surroundings.ts';
+import {
+  addressOf,
+  fakeClock,
+  type Lives,
+  loadPerProcessor,
+  type StartOptions,
+  settingsOf,
+  shortLives,
+} from './surroundings.ts';
 import { Watcher } from './watcher.ts';
 import { within } from './within.ts';
 
@@ -23,17 +32,6 @@ export interface SceneOptions {
   readonly lives?: Lives;
   /** Nobody asks for anything. */
   readonly deserted?: boolean;
-}
-
-/** Something that must not happen has happened. */
-export class Broken extends Error {
-  override readonly name = 'Broken';
-  readonly invariant: Invariant;
-
-  constructor(what: string, invariant: Invariant = 'I14') {
-    super(what);
-    this.invariant = invariant;
-  }
 }
 
 /** Longer than it may take: others run on this machine, and how long it took by itself is judged later. */
@@ -143,7 +141,7 @@ export class Scene {
     const { issuer } = this;
     const tookMs = await within(startMs, issuer.ready, () => this.complain('it did not start in time'));
     if (tookMs === undefined) return this.#diedEarly(mayEnd);
-    this.history.write({ t: 'ready', tookMs, waitedMs: issuer.waitedMs });
+    this.history.write({ t: 'ready', tookMs, waitedMs: issuer.waitedMs, load: loadPerProcessor() });
     this.operator.connect(this.adminSocket);
     try {
       await this.operator.look(!strangers);

@@ -1,5 +1,6 @@
 /** What an issuer is started with. */
 
+import { availableParallelism, loadavg } from 'node:os';
 import type { Trap } from './issuer.ts';
 
 export interface StartOptions {
@@ -40,3 +41,5 @@ export const fakeClock = (setting: string): Record<string, string> => ({
 /** Of health and metrics: an address of its own for each runner, and a port for each issuer. */
 export const addressOf = (uid: number): string =>
   `127.${1 + (process.pid % 250)}.${1 + (Math.floor(process.pid / 250) % 250)}.1:${uid % 60_000}`;
+
+export const loadPerProcessor = (): number => (loadavg()[0] ?? 0) / availableParallelism();

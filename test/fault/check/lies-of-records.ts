@@ -158,7 +158,7 @@ export const liesOfRecords: readonly Lie[] = [
     'I11 a start takes five seconds',
     /^I11 it took 5000 ms until it served/,
     (evidence) => {
-      evidence.history(append({ t: 'ready', tookMs: 5_000, waitedMs: 0 }));
+      evidence.history(append({ t: 'ready', tookMs: 5_000, waitedMs: 0, load: 1 }));
     },
   ],
   [

@@ -3,8 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 import { fakeClock } from '../surroundings.ts';
 
 const hourMs = 3_600_000;

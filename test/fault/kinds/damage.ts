@@ -16,11 +16,12 @@ import {
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Broken } from '../broken.ts';
 import type { Chance } from '../chance.ts';
 import type { EntryState } from '../history.ts';
 import type { Work } from '../lane.ts';
 import type { Row } from '../matrix.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 /** Orders that make the directory to be damaged. */
 const orders = 60;

@@ -1,7 +1,8 @@
 /** A system call that fails at a named step, with the error that the kernel would give, while everything else goes on. */
 import type { Failpoint } from '../../../src/runtime/failpoint.ts';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 interface Failure {
   readonly at: Failpoint;

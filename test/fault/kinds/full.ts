@@ -1,8 +1,9 @@
 /** A disk that has no room left, for real: another file takes all but some pages of it, and goes away again. */
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 const page = 4096;
 const leftPages = [0, 0, 1, 2, 3, 5, 8, 13, 40];

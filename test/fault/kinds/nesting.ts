@@ -1,6 +1,7 @@
 /** Messages and documents that open more than a stack can hold: each is refused like any other that is malformed. */
+
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken } from '../scene.ts';
 import { callAsStranger } from '../stranger.ts';
 
 /** As deep as fits into what is taken at all. */

@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launcher, run } from '../../integration/fixture.ts';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 interface Bad {
   readonly name: string;

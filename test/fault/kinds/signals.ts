@@ -1,7 +1,8 @@
 /** It is asked to end, or told other things, while it works. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 const longestStopMs = 30_000;
 

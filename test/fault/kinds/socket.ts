@@ -4,8 +4,9 @@ import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { launcher, run } from '../../integration/fixture.ts';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 const noticedMs = 5_000;
 const overMs = 10_000;

@@ -1,8 +1,9 @@
 /** Somebody wants to see what it holds in memory: a debugger, a core, a snapshot of the heap, its files in /proc. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 interface Way {
   readonly name: string;

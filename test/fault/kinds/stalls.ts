@@ -1,9 +1,10 @@
 /** A step that takes long: a disk that is slow, a machine that has something else to do, a process that is stopped. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Failpoint } from '../../../src/runtime/failpoint.ts';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
 import { filePoints, livePoints, rotationPoints } from '../points.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 const usualMs = 300;
 /** Now and then the event loop stands still for as long as that (fault 26). */

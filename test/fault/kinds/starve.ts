@@ -4,8 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from '
 import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 /** Whoever already has a connection is served on; others are again as soon as there are descriptors. */
 export const withoutDescriptors =

@@ -1,9 +1,10 @@
 /** System calls that fail in the kernel's own way, from the first one on: strace puts the error in their place. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
 import type { Row } from '../matrix.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 const calls: readonly { readonly names: string; readonly codes: readonly string[] }[] = [
   { names: 'fsync,fdatasync', codes: ['EIO', 'ENOSPC'] },

@@ -1,8 +1,9 @@
 /** What a stream was given is taken away under it: its entry deleted, its owner disabled. It hears within a second. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { Broken } from '../broken.ts';
 import type { EntryState } from '../history.ts';
 import type { Work } from '../lane.ts';
-import { Broken, type Scene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
 
 const boundMs = 1_000;
 /** A machine on which others run. */
