@@ -76,7 +76,7 @@ export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<B
 }
 
 interface Document {
-  readonly text: string;
+  readonly bytes: Buffer;
   readonly etag: string;
   readonly cacheControl: string;
 }
@@ -87,10 +87,11 @@ function documents(): (bundle: Bundle) => Document {
   return (bundle) => {
     const known = made.get(bundle);
     if (known !== undefined) return known;
-    const text = formatBundle(bundle);
+    // Bytes, because fastify adds a parameter to the type of text; what is exactly application/json is taken everywhere.
+    const bytes = Buffer.from(formatBundle(bundle));
     const document = {
-      text,
-      etag: `"${hash('sha256', text, 'hex').slice(0, 32)}"`,
+      bytes,
+      etag: `"${hash('sha256', bytes, 'hex').slice(0, 32)}"`,
       cacheControl: cacheControl(bundle),
     };
     made.set(bundle, document);
@@ -105,10 +106,10 @@ function documents(): (bundle: Bundle) => Document {
 const cacheControl = ({ refreshHintSeconds = 0 }: Bundle): string =>
   `public, max-age=${Math.floor(refreshHintSeconds / cachedShare)}, must-revalidate`;
 
-function answer(request: FastifyRequest, reply: FastifyReply, { text, etag, cacheControl }: Document): FastifyReply {
+function answer(request: FastifyRequest, reply: FastifyReply, { bytes, etag, cacheControl }: Document): FastifyReply {
   reply.headers({ etag, 'cache-control': cacheControl, 'x-content-type-options': 'nosniff' });
   if (matchesTag(request.headers['if-none-match'], etag)) return reply.code(304).send();
-  return reply.type('application/json').send(text);
+  return reply.header('content-type', 'application/json').send(bytes);
 }
 
 /** RFC 9110 section 13.1.2. */

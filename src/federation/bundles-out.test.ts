@@ -108,7 +108,7 @@ describe('a bundle endpoint', () => {
   it('FD-01 FD-10 FD-12 FD-13 BF-01 BF-05 BF-09 gives the bundle to whoever asks', async () => {
     await serve(web);
     const { status, headers, body } = await ask();
-    expect([status, headers['content-type']]).toEqual([200, 'application/json; charset=utf-8']);
+    expect([status, headers['content-type']]).toEqual([200, 'application/json']);
     expect(JSON.parse(body)).toMatchObject({
       spiffe_sequence: expect.any(Number),
       spiffe_refresh_hint: expect.any(Number),

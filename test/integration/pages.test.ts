@@ -8,13 +8,12 @@ import { stepsOf, takeTour } from './tour.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('the page on', () => {
-  it.each([['rotation', 7]])(
-    '%s says what happens when its commands are typed',
-    { timeout: 300_000 },
-    async (name, least) => {
-      const steps = stepsOf(readFileSync(join(root, `docs/operate/${name}.md`), 'utf8'));
-      expect(steps.length).toBeGreaterThan(least);
-      await takeTour(steps);
-    },
-  );
+  it.each([
+    ['rotation', 7],
+    ['federation', 8],
+  ])('%s says what happens when its commands are typed', { timeout: 300_000 }, async (name, least) => {
+    const steps = stepsOf(readFileSync(join(root, `docs/operate/${name}.md`), 'utf8'));
+    expect(steps.length).toBeGreaterThan(least);
+    await takeTour(steps);
+  });
 });
