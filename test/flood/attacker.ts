@@ -30,7 +30,8 @@ process.once('message', async ({ name, socket, uid, ms, until = {}, niceness }: 
   const counts = newCounts();
   const hostiles = Array.from({ length: attack.connections }, () => new Hostile(socket, attack, counts));
   process.once('disconnect', () => process.exit());
-  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const enough = new Promise<void>((resolve) => process.once('message', () => resolve()));
+  const pause = (): Promise<void> => Promise.race([enough, new Promise<void>((resolve) => setTimeout(resolve, ms))]);
   await pause();
   const goals = Object.entries(until) as [keyof Counts, number][];
   const isThere = (): boolean => goals.every(([name, goal]) => counts[name] >= goal);

@@ -21,6 +21,9 @@ export interface Length {
   readonly niceness: number;
 }
 
+/** Ends an attack before its time. */
+export type Enough = Promise<unknown>;
+
 export class Scene implements AsyncDisposable {
   readonly mayfly: Mayfly;
   readonly #neighbour: ChildProcess;
@@ -59,11 +62,12 @@ export class Scene implements AsyncDisposable {
     return await this.#report();
   }
 
-  async attack(attack: Attack, length: Length): Promise<Counts> {
+  async attack(attack: Attack, length: Length, enough?: Enough): Promise<Counts> {
     const uid = attack.entitled ? uids.entitled : uids.stranger;
     if ('h2load' in attack) return await h2load({ attack, socket: this.mayfly.socket, uid, ...length });
     const attacker = await started('attacker.ts');
     attacker.send({ name: attack.name, socket: this.mayfly.socket, uid, ...length } satisfies AttackOrder);
+    void enough?.then(() => attacker.send('enough'));
     using _changes = attack.changes ? this.#changes() : undefined;
     try {
       const [counts] = (await once(attacker, 'message')) as [Counts];
