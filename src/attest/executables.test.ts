@@ -125,7 +125,7 @@ describe('the hash of an executable', () => {
       },
       abandon: () => undefined,
     });
-    const hashes = new ExecutableHashes(2 ** 30, { newHasher, giveUpMs: 300 });
+    const hashes = new ExecutableHashes(2 ** 30, { newHasher, giveUpMs: 2_000 });
     const hanging = await run(program('hanging', 2 ** 21), ['30'], 10_001);
     const slow = hashes.of(hanging);
     const path = program('prompt');
