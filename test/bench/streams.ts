@@ -47,7 +47,7 @@ export class Streams implements Disposable {
   }
 
   /** The next `count` events that match. */
-  async collect(
+  collect(
     what: string,
     count: number,
     matches: (event: StreamEvent) => boolean,

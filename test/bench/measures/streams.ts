@@ -25,6 +25,7 @@ export const streams: Measure = {
       'a new authority on every stream',
       count,
       larger(() => bundle),
+      150_000,
     );
     const opened = await held.hold(count - warm);
     const kibPerStream = (residentKiB(pid) - before) / (count - warm);
