@@ -1,7 +1,7 @@
 /** A real `./mayfly up` that can be made to fail at a named step. One process; whoever wants another starts one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readdirSync, readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import type { Failpoint } from '../../src/runtime/failpoint.ts';
 import { launcher } from '../integration/fixture.ts';
@@ -141,16 +141,13 @@ export class Issuer {
   }
 }
 
-/** How long a process's threads, all in all, could have run and others did (proc(5), schedstat). */
+/** How long a process's main thread could have run and others did (proc(5), schedstat). */
 export function waitedMs(pid: number): number | undefined {
   try {
-    const threads = readdirSync(`/proc/${pid}/task`);
-    return threads.reduce((sum, thread) => sum + waitedOf(`/proc/${pid}/task/${thread}/schedstat`), 0);
+    return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6;
   } catch {
     return undefined;
   }
 }
-
-const waitedOf = (path: string): number => Number(readFileSync(path, 'latin1').split(' ')[1]) / 1e6;
 
 const lineOf = ({ at, action, after = 0, times = 1 }: Trap): string => `arm ${at} ${after} ${times} ${action}`;

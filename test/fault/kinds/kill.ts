@@ -42,7 +42,12 @@ export const killFirst =
   (at: Failpoint): Work =>
   async ({ scene, tally }) => {
     const after = at.startsWith('file.') ? scene.chance.below(filesAtFirst) : 0;
-    if (await scene.start({ traps: [{ at, action: 'kill', after }] })) return;
+    if (await scene.start({ traps: [{ at, action: 'kill', after }] })) {
+      // It may come to that step only now; once it has heard, it does no more.
+      await scene.issuer.disarm();
+      if (scene.issuer.hits.length === 0) return;
+      await scene.ended();
+    }
     tally.inject(1, 'at a failpoint of the first start', at);
     scene.history.write({ t: 'fault', kind: tally.kind, what: at });
   };
