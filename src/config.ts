@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { bundleEndpoints, bundlePublish } from './config/bundles.ts';
 import { duration, parsed } from './config/fields.ts';
 import { formerKeys, keys } from './config/keys.ts';
+import { upstream } from './config/upstream.ts';
 import { IdentityError } from './errors.ts';
 import { defaultSockets } from './runtime/defaults.ts';
 import { formatDuration } from './runtime/duration.ts';
@@ -44,6 +45,7 @@ const schema = z.strictObject({
   jwt_key_type: keyType.default('ec-p256'),
   keys,
   former_keys: formerKeys,
+  upstream,
   bundle_poll_floor: duration(1).default(10),
   bundle_endpoints: bundleEndpoints,
   bundle_publish: bundlePublish,
@@ -81,6 +83,7 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   jwt_key_type: 'the same; RSA keys sign RS256',
   keys: 'where authorities have their keys, see docs/operate/keys.md',
   former_keys: 'where they had them before; those sign to the end of their turn',
+  upstream: 'who signs the certificates of X.509 authorities, see docs/operate/upstream.md',
   bundle_endpoints: 'where other trust domains fetch our bundle, see docs/operate/federation.md',
   bundle_publish: 'where it is put besides: a file, S3, a ConfigMap of Kubernetes',
   bundle_poll_floor: 'no bundle endpoint of others is asked more often, whatever its bundle hints',

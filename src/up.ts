@@ -5,6 +5,7 @@ import { unixAttestor, type WorkloadAttestor } from './attest/attest.ts';
 import { type Authority, openAuthority } from './authority/authority.ts';
 import { endpointPlace, publishPlaces } from './config/bundles.ts';
 import { keyPlaceSettings } from './config/keys.ts';
+import { upstreamSettings } from './config/upstream.ts';
 import type { Config } from './config.ts';
 import { IdentityError } from './errors.ts';
 import { type BundlesOut, type Federation, startBundlesOut, startFederation } from './federation/federation.ts';
@@ -131,6 +132,7 @@ async function openRooms(
     jwtSvidTtlSeconds: config.jwt_svid_ttl,
     keys: keyPlaceSettings(config.keys),
     formerKeys: config.former_keys.map(keyPlaceSettings),
+    upstream: upstreamSettings(config.upstream),
     log,
     record: async (event) => void (await ledger.append(event)),
     revoked: await revokedOnRecord(ledger, clock.now()),

@@ -31,6 +31,7 @@ import { type AuthorityKind, type AuthorityState, publishLeadMs, type RotationPo
 import { RotationLoop } from './rotation-loop.ts';
 import { libraries, type SecondOpinion } from './second-opinion.ts';
 import { type ActiveIssuers, type AuthorityEvent, type Orderer, Succession } from './succession.ts';
+import { openUpstream, type UpstreamSettings } from './upstreams/open.ts';
 
 export type {
   ActiveIssuers,
@@ -42,6 +43,7 @@ export type {
   KeyPlaceSettings,
   KeyStore,
   Revocation,
+  UpstreamSettings,
 };
 export { type Force, forces, type Need, type Order, type OrderedStep, type Orderer, type Plan, type Span, type Verb };
 
@@ -72,6 +74,8 @@ export interface AuthorityOptions {
   readonly formerKeys?: readonly KeyPlaceSettings[] | undefined;
   /** Hears when keys fail and when they are back. */
   readonly log?: Pick<Log, 'info' | 'warn'> | undefined;
+  /** Who signs the certificates of X.509 authorities; they themselves where nothing is said. */
+  readonly upstream?: UpstreamSettings | undefined;
   readonly keyStore?: KeyStore | undefined;
   readonly journalFile?: JournalFile | undefined;
   /** Who judges a new authority before it is published; libraries of other people where nobody is named. */
@@ -160,6 +164,7 @@ function partsOf(options: AuthorityOptions) {
     ttlSeconds: { x509: x509SvidTtlSeconds, jwt: jwtSvidTtlSeconds },
     refreshHintSeconds: Math.max(1, Math.floor(publishLeadMs(lifeMs, policy) / hintsPerLead / 1000)),
     secondOpinion: options.secondOpinion ?? libraries,
+    upstream: openUpstream(options.upstream ?? { kind: 'self-signed' }),
     revocations: new Revocations(clock, revoked),
     ...{ policy, trustDomain, clock, random, record, log },
   };

@@ -1,6 +1,6 @@
 /**
- * The self-signed certificate of an X.509 authority (X509-SVID sections 2 to 4): an SVID of the trust domain itself, fit
- * to sign others and for nothing else. Written here and not by a library, because the key may be anywhere.
+ * The certificate of an X.509 authority (X509-SVID sections 2 to 4): an SVID of the trust domain itself, fit to sign others
+ * and for nothing else; self-signed, or by an authority above, or as a request to one. Written here and not by a library, because the key may be anywhere.
  */
 import { hash } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
@@ -33,31 +33,61 @@ export interface AuthorityCertificate {
   readonly notAfter: number;
 }
 
+/** Whose signature makes it: ourselves, or an authority above. */
+export interface CertificateIssuer {
+  /** Its subject, as it is written. */
+  readonly name: Buffer;
+  readonly keyId: Buffer;
+  readonly signer: Signer;
+}
+
 export async function selfSigned(request: AuthorityCertificate, signer: Signer): Promise<Buffer> {
-  const algorithm = signatureAlgorithmOf(signer.keyType);
-  const tbs = toBeSigned(request, signer, algorithm);
-  const certificate = sequence(tbs, algorithm, bitString(await signer.sign(tbs, 'der')));
-  checkOwn(parseCertificate(certificate), request, signer);
+  const itself = { name: nameOf(request.id), keyId: keyIdOf(signer.publicKey), signer };
+  const certificate = await signedBy(itself, request, signer.publicKey, unlimited);
+  const read = parseCertificate(certificate);
+  if (!isOwn(read, request, signer.publicKey) || !isSignedBy(read, read)) throw refused();
   return certificate;
 }
 
-function toBeSigned(
+/** For an authority of ours, below another: it signs leaves and no further authorities. */
+export async function intermediate(
+  request: AuthorityCertificate,
+  publicKey: Buffer,
+  issuer: CertificateIssuer,
+): Promise<Buffer> {
+  return signedBy(issuer, request, publicKey, leavesOnly);
+}
+
+/** PKCS#10 (RFC 2986), with the name and the trust domain that the certificate is to have. */
+export async function certificateRequest(request: AuthorityCertificate, signer: Signer): Promise<Buffer> {
+  const algorithm = signatureAlgorithmOf(signer.keyType);
+  const wanted = sequence(...ownExtensions(request.trustDomain, leavesOnly));
+  const attributes = implicitSet(0, sequence(encodeOid(extensionRequest), encode(tag.set, wanted)));
+  const asked = sequence(unsignedInteger(Buffer.of(0)), nameOf(request.id), signer.publicKey, attributes);
+  return sequence(asked, algorithm, bitString(await signer.sign(asked, 'der')));
+}
+
+async function signedBy(
+  { name, keyId, signer }: CertificateIssuer,
   { id, trustDomain, serial, notBefore, notAfter }: AuthorityCertificate,
-  signer: Signer,
-  algorithm: Buffer,
-) {
-  const name = nameOf(id);
-  return sequence(
+  publicKey: Buffer,
+  constraints: Buffer,
+): Promise<Buffer> {
+  const algorithm = signatureAlgorithmOf(signer.keyType);
+  const tbs = sequence(
     version3,
     unsignedInteger(serial),
     algorithm,
     name,
     sequence(encodeTime(notBefore), encodeTime(notAfter)),
-    name,
-    signer.publicKey,
-    explicit(3, extensions(trustDomain, signer.publicKey)),
+    nameOf(id),
+    publicKey,
+    explicit(3, extensions(trustDomain, keyIdOf(publicKey), keyId, constraints)),
   );
+  return sequence(tbs, algorithm, bitString(await signer.sign(tbs, 'der')));
 }
+
+export const keyIdOf = (publicKey: Buffer): Buffer => hash('sha1', parsePublicKey(publicKey).bits, 'buffer');
 
 const version3 = explicit(0, unsignedInteger(Buffer.of(2)));
 
@@ -77,15 +107,26 @@ const printableString = 0x13;
 const attribute = (type: string, form: number, text: string): Buffer =>
   encode(tag.set, sequence(encodeOid(type), encode(form, Buffer.from(text))));
 
+/** Basic constraints: a root may have anything below it, an intermediate nothing but leaves. */
+const unlimited = sequence(booleanTrue);
+const leavesOnly = sequence(booleanTrue, unsignedInteger(Buffer.of(0)));
+
+const extensionRequest = '1.2.840.113549.1.9.14';
+const implicitSet = (number: number, content: Buffer): Buffer => encode(0xa0 | number, content);
+
 /** No extended key usage and no name constraints: many verifiers then refuse, or constrain, what is below. */
-function extensions(trustDomain: TrustDomain, publicKey: Buffer): Buffer {
-  const keyId = hash('sha1', parsePublicKey(publicKey).bits, 'buffer');
+const ownExtensions = (trustDomain: TrustDomain, constraints: Buffer): readonly Buffer[] => [
+  extension(oid.keyUsage, certSignAndCrlSign, true),
+  extension(oid.basicConstraints, constraints, true),
+  subjectAltName(TrustDomain.id(trustDomain), [], false),
+];
+
+function extensions(trustDomain: TrustDomain, keyId: Buffer, issuerKeyId: Buffer, constraints: Buffer): Buffer {
+  const [keyUsage, basicConstraints, names] = ownExtensions(trustDomain, constraints);
+  const subjectKeyId = extension(oid.subjectKeyIdentifier, octetString(keyId));
+  const authorityKeyId = extension(oid.authorityKeyIdentifier, sequence(implicit(0, issuerKeyId)));
   return sequence(
-    extension(oid.keyUsage, certSignAndCrlSign, true),
-    extension(oid.basicConstraints, sequence(booleanTrue), true),
-    extension(oid.subjectKeyIdentifier, octetString(keyId)),
-    extension(oid.authorityKeyIdentifier, sequence(implicit(0, keyId))),
-    subjectAltName(TrustDomain.id(trustDomain), [], false),
+    ...[keyUsage, basicConstraints, subjectKeyId, authorityKeyId, names].filter((one) => one !== undefined),
   );
 }
 
@@ -94,20 +135,21 @@ const certSignAndCrlSign = bitString(Buffer.of(0x06), 1);
 const extension = (id: string, value: Buffer, critical = false): Buffer =>
   sequence(encodeOid(id), critical ? booleanTrue : Buffer.alloc(0), octetString(value));
 
-/** Before anybody trusts it: does it say what it should, and did the key it names sign it? */
-function checkOwn(certificate: Certificate, request: AuthorityCertificate, signer: Signer): void {
-  const { uris, publicKey, notBefore, notAfter, isCa, keyUsage } = certificate;
-  const faithful =
-    uris.length === 1 &&
-    uris[0] === TrustDomain.id(request.trustDomain) &&
-    publicKey.equals(signer.publicKey) &&
+/** Before anybody trusts it: does it say what it should? */
+function isOwn(certificate: Certificate, request: AuthorityCertificate, publicKey: Buffer): boolean {
+  const { notBefore, notAfter, isCa, keyUsage } = certificate;
+  return (
+    certificate.uris.length === 1 &&
+    certificate.uris[0] === TrustDomain.id(request.trustDomain) &&
+    certificate.publicKey.equals(publicKey) &&
     notBefore === request.notBefore &&
     notAfter === request.notAfter &&
     isCa &&
-    keyUsage?.has('keyCertSign') === true;
-  if (!faithful || !isSignedBy(certificate, certificate)) {
-    throw new IdentityError('unavailable', 'The key signed something else than the certificate of its authority', {
-      reason: 'authority-self-check',
-    });
-  }
+    keyUsage?.has('keyCertSign') === true
+  );
 }
+
+const refused = (): IdentityError =>
+  new IdentityError('unavailable', 'The key signed something else than the certificate of its authority', {
+    reason: 'authority-self-check',
+  });

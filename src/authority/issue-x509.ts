@@ -8,9 +8,10 @@ import type { Signer } from '../runtime/signer.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
-import { type Certificate, parseCertificate } from '../x509/certificate.ts';
+import { type Certificate, parseCertificate, splitCertificates } from '../x509/certificate.ts';
 import { serialText } from '../x509/crl.ts';
 import { type Leaf, LeafTemplate } from '../x509/template.ts';
+import type { Upstream } from './journal.ts';
 import { Sampling } from './sampling.ts';
 import { backdated, endOf } from './validity.ts';
 
@@ -31,6 +32,8 @@ export interface X509Signing {
   readonly certificate: Buffer;
   readonly notAfter: number;
   readonly signer: Signer;
+  /** What stands between the certificate and the roots; undefined where the certificate is a root itself. */
+  readonly upstream?: Upstream | undefined;
   /** Of SVIDs whose entry does not say. */
   readonly ttlSeconds: number;
 }
@@ -58,12 +61,16 @@ export class X509Issuer {
   readonly id: string;
   readonly #authority: X509Signing;
   readonly #template: LeafTemplate;
+  /** Sent with every leaf. */
+  readonly #above: Buffer;
   readonly #prepared = new WeakSet<PreparedX509Svid>();
   readonly #sampling = new Sampling(sampleEvery);
 
   constructor(authority: X509Signing) {
     this.id = authority.id;
     this.#authority = authority;
+    const { upstream, certificate } = authority;
+    this.#above = Buffer.concat(upstream === undefined ? [] : [certificate, ...upstream.chain]);
     this.#template = LeafTemplate.compile({
       certificate: authority.certificate,
       keyType: authority.signer.keyType,
@@ -92,7 +99,8 @@ export class X509Issuer {
     if (!this.#prepared.delete(prepared)) throw new TypeError('only what was prepared here is signed, and only once');
     const { leaf, tbs, issuedAt } = prepared;
     failpoint('issue.x509-prepared');
-    const chain = this.#template.certificate(tbs, await this.#authority.signer.sign(tbs, 'der'));
+    const signed = this.#template.certificate(tbs, await this.#authority.signer.sign(tbs, 'der'));
+    const chain = this.#above.length === 0 ? signed : Buffer.concat([signed, this.#above]);
     failpoint('issue.x509-signed');
     this.#sampling.check(() => this.#check(chain, leaf, issuedAt));
     const { notBefore, notAfter } = leaf;
@@ -101,9 +109,12 @@ export class X509Issuer {
 
   /** As a stranger would, who has the bundle and the entry. */
   #check(chain: Buffer, leaf: Leaf, issuedAt: number): void {
-    const { certificate, trustDomain } = this.#authority;
-    verifyX509Svid([chain], (asked) => (asked === trustDomain ? [certificate] : undefined), issuedAt);
-    if (!corresponds(parseCertificate(chain), leaf)) throw new Error('BUG: the certificate is not what the entry says');
+    const { certificate, trustDomain, upstream } = this.#authority;
+    const certificates = splitCertificates(chain);
+    const roots = upstream?.roots ?? [certificate];
+    verifyX509Svid(certificates, (asked) => (asked === trustDomain ? roots : undefined), issuedAt);
+    if (!corresponds(parseCertificate(certificates[0] ?? chain), leaf))
+      throw new Error('BUG: the certificate is not what the entry says');
   }
 }
 

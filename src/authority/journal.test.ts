@@ -32,6 +32,7 @@ const content: JournalContent = {
       notAfter: 9,
       publicKey: Buffer.from('public'),
       certificate: Buffer.from('certificate'),
+      upstream: { chain: [Buffer.from('intermediate')], roots: [Buffer.from('root'), Buffer.from('other root')] },
     },
     {
       id: 'b',
@@ -47,6 +48,7 @@ const content: JournalContent = {
       notAfter: 9,
       publicKey: Buffer.from('other'),
       certificate: undefined,
+      upstream: undefined,
     },
   ],
 };

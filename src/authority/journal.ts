@@ -17,6 +17,16 @@ export interface AuthorityRecord extends Lifecycle {
   readonly publicKey: Buffer;
   /** Of an X.509 authority. */
   readonly certificate: Buffer | undefined;
+  /** Of an X.509 authority below another one. */
+  readonly upstream: Upstream | undefined;
+}
+
+/** Who vouches for an intermediate authority. */
+export interface Upstream {
+  /** From its issuer upwards, without the roots. */
+  readonly chain: readonly Buffer[];
+  /** What is published for it; itself is not. */
+  readonly roots: readonly Buffer[];
 }
 
 /** A key that is about to be made: noted before it exists, so that a crash leaves none that nobody knows of. */
@@ -127,10 +137,11 @@ const version = 2;
 /** The first format knew the disk only. */
 const formerVersion = 1;
 
-type Stored = Omit<AuthorityRecord, 'publicKey' | 'certificate' | 'state'> & {
+type Stored = Omit<AuthorityRecord, 'publicKey' | 'certificate' | 'upstream' | 'state'> & {
   readonly state: AuthorityState;
   readonly publicKey: string;
   readonly certificate?: string | undefined;
+  readonly upstream?: { readonly chain: readonly string[]; readonly roots: readonly string[] } | undefined;
 };
 
 interface StoredJournal extends Pick<JournalContent, 'planned' | 'discarded'> {
@@ -151,10 +162,14 @@ function format(trustDomain: TrustDomain, { sequence, planned, discarded, author
       ...record,
       publicKey: record.publicKey.toString('base64'),
       certificate: record.certificate?.toString('base64'),
+      upstream: record.upstream && { chain: texts(record.upstream.chain), roots: texts(record.upstream.roots) },
     })),
   };
   return sealed(journal);
 }
+
+const texts = (certificates: readonly Buffer[]): string[] => certificates.map((der) => der.toString('base64'));
+const bytes = (certificates: readonly string[]): Buffer[] => certificates.map((text) => Buffer.from(text, 'base64'));
 
 const sealed = (journal: StoredJournal): string =>
   `${JSON.stringify({ sha256: hash('sha256', JSON.stringify(journal)), journal }, undefined, 2)}\n`;
@@ -195,6 +210,7 @@ const contentOf = ({ sequence, planned, discarded, authorities }: StoredJournal)
     taintedAt: stored.taintedAt,
     publicKey: Buffer.from(stored.publicKey, 'base64'),
     certificate: stored.certificate === undefined ? undefined : Buffer.from(stored.certificate, 'base64'),
+    upstream: stored.upstream && { chain: bytes(stored.upstream.chain), roots: bytes(stored.upstream.roots) },
   })),
 });
 

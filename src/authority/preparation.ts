@@ -5,13 +5,13 @@ import { failpoint } from '../runtime/failpoint.ts';
 import type { Random } from '../runtime/random.ts';
 import type { KeyType, Signer } from '../runtime/signer.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
-import { selfSigned } from './certificate.ts';
 import { serialBytes } from './issue-x509.ts';
 import type { AuthorityRecord, Journal, PlannedKey } from './journal.ts';
 import type { KeyPlaces } from './keys/places.ts';
 import { type KeyStore, proveKey } from './keys.ts';
 import type { AuthorityKind, RotationPolicy } from './rotation.ts';
 import type { SecondOpinion } from './second-opinion.ts';
+import { type Certified, certified, type UpstreamAuthority } from './upstream.ts';
 import { backdated, wholeSecond } from './validity.ts';
 
 export interface PreparationParts {
@@ -23,6 +23,7 @@ export interface PreparationParts {
   readonly keyTypes: Readonly<Record<AuthorityKind, KeyType>>;
   readonly policy: RotationPolicy;
   readonly secondOpinion: SecondOpinion;
+  readonly upstream: UpstreamAuthority;
 }
 
 /** An authority that nobody has heard of yet. */
@@ -80,12 +81,13 @@ async function describe(
   signer: Signer,
   parts: PreparationParts,
 ): Promise<AuthorityRecord> {
-  const { clock, random, trustDomain, policy, secondOpinion } = parts;
+  const { clock, random, trustDomain, policy } = parts;
   const now = clock.now();
   const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + policy.lifeMs };
   const serial = random.bytes(serialBytes);
-  const certificate = kind === 'jwt' ? undefined : await selfSigned({ id, trustDomain, serial, ...life }, signer);
-  await (certificate === undefined ? secondOpinion.tokenKey(signer) : secondOpinion.certificate(certificate));
+  const request = { id, trustDomain, serial, ...life };
+  const vouched = kind === 'jwt' ? undefined : await certified(parts.upstream, request, signer, now);
+  await judge(vouched, signer, parts.secondOpinion);
   const { keyType, publicKey } = signer;
   return {
     id,
@@ -97,8 +99,15 @@ async function describe(
     activatedAt: undefined,
     retiredAt: undefined,
     taintedAt: undefined,
-    ...life,
+    notBefore: vouched?.notBefore ?? life.notBefore,
+    notAfter: vouched?.notAfter ?? life.notAfter,
     publicKey,
-    certificate,
+    certificate: vouched?.certificate,
+    upstream: vouched?.upstream,
   };
+}
+
+function judge(vouched: Certified | undefined, signer: Signer, opinion: SecondOpinion): Promise<void> {
+  if (vouched === undefined) return opinion.tokenKey(signer);
+  return opinion.certificate(vouched.certificate, vouched.upstream?.chain[0] ?? vouched.upstream?.roots[0]);
 }

@@ -7,20 +7,24 @@ import { IdentityError } from '../errors.ts';
 import { joseAlgorithm, type Signer } from '../runtime/signer.ts';
 
 export interface SecondOpinion {
-  /** Throws 'data-loss' where the certificate is not what a stranger takes. */
-  certificate(certificate: Buffer): Promise<void>;
+  /**
+   * Throws 'data-loss' where the certificate is not what a stranger takes.
+   * @param issuer who signed it, where it did not itself
+   */
+  certificate(certificate: Buffer, issuer?: Buffer): Promise<void>;
   tokenKey(signer: Signer): Promise<void>;
 }
 
-/** `@peculiar/x509` reads the certificate and verifies its own signature, with `@peculiar/webcrypto`. */
-async function judgeCertificate(certificate: Buffer): Promise<void> {
+/** `@peculiar/x509` reads the certificate and verifies its signature, its own or its issuer's, with `@peculiar/webcrypto`. */
+async function judgeCertificate(certificate: Buffer, issuer = certificate): Promise<void> {
   await import('reflect-metadata');
   const [{ X509Certificate }, { Crypto }] = await Promise.all([
     import('@peculiar/x509'),
     import('@peculiar/webcrypto'),
   ]);
+  const publicKey = new X509Certificate(new Uint8Array(issuer));
   const accepted = await new X509Certificate(new Uint8Array(certificate))
-    .verify({ signatureOnly: true }, new Crypto())
+    .verify({ signatureOnly: true, publicKey }, new Crypto())
     .catch((cause: unknown) => refuse('certificate', cause));
   if (!accepted) refuse('certificate', undefined);
 }

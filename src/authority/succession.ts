@@ -239,12 +239,13 @@ export class Succession {
   }
 
   #setIssuer(record: AuthorityRecord): void {
-    const { id, kind, notAfter, certificate } = record;
+    const { id, kind, notAfter, certificate, upstream } = record;
     const signer = this.#keyring.signerOf(id);
     if (signer === undefined) return;
     const { trustDomain, ttlSeconds } = this.#parts;
     const signing = { id, trustDomain, notAfter, signer, ttlSeconds: ttlSeconds[kind] };
-    const issuer = certificate === undefined ? new JwtIssuer(signing) : new X509Issuer({ ...signing, certificate });
+    const issuer =
+      certificate === undefined ? new JwtIssuer(signing) : new X509Issuer({ ...signing, certificate, upstream });
     this.active.set({ ...this.active.value, [kind]: issuer });
   }
 
@@ -286,7 +287,11 @@ function bundleOf({ trustDomain, journal, refreshHintSeconds }: SuccessionParts)
   const { authorities, sequence } = journal.content;
   return {
     trustDomain,
-    x509Authorities: authorities.flatMap(({ certificate }) => (certificate === undefined ? [] : [certificate])),
+    x509Authorities: distinct(
+      authorities.flatMap(
+        ({ certificate, upstream }) => upstream?.roots ?? (certificate === undefined ? [] : [certificate]),
+      ),
+    ),
     jwtAuthorities: ofKind(authorities, 'jwt').map(({ id, publicKey }) => ({
       keyId: id,
       publicKey: createPublicKey({ key: publicKey, format: 'der', type: 'spki' }),
@@ -295,6 +300,10 @@ function bundleOf({ trustDomain, journal, refreshHintSeconds }: SuccessionParts)
     refreshHintSeconds,
   };
 }
+
+/** Authorities below one root have it in common. */
+const distinct = (certificates: readonly Buffer[]): readonly Buffer[] =>
+  certificates.filter((one, index) => certificates.findIndex((other) => other.equals(one)) === index);
 
 const standingOf = ({ journal }: SuccessionParts): ReadonlySet<string> =>
   new Set(journal.content.authorities.flatMap(({ id, state }) => (state === 'tainted' ? [] : [id])));

@@ -54,6 +54,7 @@ const documentOf = (settings: Config): DocumentOf<typeof shapes.configuration> =
   jwtKeyType: settings.jwt_key_type,
   keys: settings.keys.kind,
   formerKeys: settings.former_keys.map(({ kind }) => kind),
+  upstream: settings.upstream.kind,
   bundleEndpoints: settings.bundle_endpoints,
   bundlePublish: settings.bundle_publish,
   bundlePollFloor: settings.bundle_poll_floor,

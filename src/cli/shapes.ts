@@ -206,6 +206,7 @@ export const configuration = shape({
   jwtKeyType: 'string',
   keys: 'string',
   formerKeys: ['string'],
+  upstream: 'string',
   bundleEndpoints: ['object'],
   bundlePublish: ['object'],
   bundlePollFloor: 'number',

@@ -20,6 +20,17 @@ export interface Answer {
 
 export type Trouble = 'away' | 'silent' | 'garbage' | 'endless' | 'redirect';
 
+type Handler = (asked: Asked) => Answer | Promise<Answer>;
+
+/** A mistake in a fake is an answer, so that the test that meets it says so. */
+const answerOf = async (handle: Handler, asked: Asked): Promise<Answer> => {
+  try {
+    return await handle(asked);
+  } catch (error) {
+    return { status: 500, body: { errors: [String(error)] } };
+  }
+};
+
 export class JsonServer implements AsyncDisposable {
   /** What happens to every request from now on. */
   trouble: Trouble | Answer | undefined;
@@ -34,7 +45,7 @@ export class JsonServer implements AsyncDisposable {
     this.#secure = secure;
   }
 
-  static async start(handle: (asked: Asked) => Answer, tls?: LocalTls): Promise<JsonServer> {
+  static async start(handle: Handler, tls?: LocalTls): Promise<JsonServer> {
     const listener: http.RequestListener = (request, response) => void serve.#serve(handle, request, response);
     const server = tls === undefined ? http.createServer(listener) : https.createServer(tls, listener);
     const serve = new JsonServer(server, tls !== undefined);
@@ -62,7 +73,7 @@ export class JsonServer implements AsyncDisposable {
     return cut.loses;
   }
 
-  async #serve(handle: (asked: Asked) => Answer, request: http.IncomingMessage, response: http.ServerResponse) {
+  async #serve(handle: Handler, request: http.IncomingMessage, response: http.ServerResponse) {
     let text = '';
     for await (const part of request.setEncoding('utf8')) text += part;
     const url = new URL(request.url ?? '', this.address);
@@ -72,7 +83,7 @@ export class JsonServer implements AsyncDisposable {
     if (cut === 'request') return void response.destroy();
     const { trouble } = this;
     if (typeof trouble === 'string') return troubles[trouble](response);
-    const { status, body, headers } = trouble ?? handle(asked);
+    const { status, body, headers } = trouble ?? (await answerOf(handle, asked));
     if (cut === 'answer') return void response.destroy();
     const json = body === undefined ? '' : JSON.stringify(body);
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(json);

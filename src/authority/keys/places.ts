@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { IdentityError } from '../../errors.ts';
 import { environment } from '../../runtime/environment.ts';
-import { readPrivateFile } from '../../runtime/files.ts';
 import { diskKeyStore } from '../disk-keys.ts';
 import { type KeyStore, memoryKeyStore } from '../keys.ts';
+import { secretIn } from '../secret-file.ts';
 import { awsKmsKeyStore } from './aws-kms.ts';
 import { gcpKmsKeyStore } from './gcp-kms.ts';
 import { pkcs11KeyStore } from './pkcs11.ts';
@@ -109,11 +109,3 @@ function pinOf({ pinFile, pinVariable }: Extract<KeyPlaceSettings, { kind: 'pkcs
     throw new IdentityError('failed-precondition', message);
   };
 }
-
-const longestSecret = 4096;
-
-/** The end of the last line is not part of it. */
-const secretIn = (path: string): string =>
-  readPrivateFile(path, longestSecret)
-    .toString('utf8')
-    .replace(/\r?\n$/, '');

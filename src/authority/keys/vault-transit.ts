@@ -1,19 +1,13 @@
 /** Keys in the transit engine of HashiCorp Vault or OpenBao: made there, never exportable, used over HTTPS. */
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
-import { IdentityError } from '../../errors.ts';
 import { failpoint } from '../../runtime/failpoint.ts';
-import { type JsonAnswer, type JsonApiSettings, type JsonRequest, jsonApi } from '../../runtime/json-api.ts';
 import type { KeyType, Signer } from '../../runtime/signer.ts';
 import { type KeyStore, proveKey, refused } from '../keys.ts';
+import { Vault, type VaultAccess, vaultRefusal } from '../vault.ts';
 import { distantSigner, keyGone, keyTypeOfPublic, naming } from './elsewhere.ts';
 
-export interface VaultSettings extends JsonApiSettings {
-  /** Where the engine is mounted. */
-  readonly mount: string;
-  readonly namespace?: string | undefined;
-  /** Read for each call, so that whoever renews it need not tell us. */
-  readonly token: () => string;
+export interface VaultSettings extends VaultAccess {
   readonly prefix: string;
 }
 
@@ -25,7 +19,7 @@ export function vaultKeyStore(settings: VaultSettings): KeyStore {
       const made = { type: types[keyType], exportable: false, allow_plaintext_backup: false };
       const path = `/keys/${full(name)}`;
       const answer = await vault.ask(anything, { method: 'POST', path, body: made });
-      if (answer === undefined) throw refusal(vault.place, 404, 'nothing is mounted there');
+      if (answer === undefined) throw vaultRefusal(vault.place, 404, 'nothing is mounted there');
       failpoint('key.generated');
       const signer = await find(vault, full(name));
       if (signer === undefined) throw keyGone(full(name), vault.place);
@@ -82,58 +76,6 @@ async function remove(vault: Vault, key: string): Promise<void> {
   failpoint('key.removed');
 }
 
-class Vault {
-  readonly place: string;
-  readonly #settings: VaultSettings;
-  readonly #api: ReturnType<typeof jsonApi>;
-
-  constructor(settings: VaultSettings) {
-    this.place = `${settings.address} (transit at ${settings.mount})`;
-    this.#settings = settings;
-    this.#api = jsonApi(settings);
-  }
-
-  /** Undefined where the answer is that there is no such thing. */
-  async ask<T>(shape: z.ZodType<T>, request: JsonRequest): Promise<T | undefined> {
-    const { status, body } = await this.#send(request);
-    if (status >= 200 && status < 300) return this.#read(shape, body ?? {});
-    const { data } = failed.safeParse(body);
-    const faults = data?.errors.join('; ').slice(0, longestFault) ?? '';
-    if ((status === 404 && faults === '') || (status === 400 && faults.includes('key not found'))) return undefined;
-    throw refusal(this.place, status, faults);
-  }
-
-  #send({ method, path, body }: JsonRequest): Promise<JsonAnswer> {
-    const { mount, namespace, token } = this.#settings;
-    const headers = {
-      'x-vault-request': 'true',
-      'x-vault-token': token(),
-      ...(namespace === undefined ? {} : { 'x-vault-namespace': namespace }),
-    };
-    const request = { method, path: `/v1/${mount}${path}`, headers };
-    return this.#api(body === undefined ? request : { ...request, body });
-  }
-
-  #read<T>(shape: z.ZodType<T>, body: unknown): T {
-    const { data, error } = shape.safeParse(body);
-    if (error === undefined) return data;
-    const message = `${this.place} answers with something else than this API does: check address and mount`;
-    throw new IdentityError('unavailable', message, { cause: error, reason: 'upstream-fails' });
-  }
-}
-
-function refusal(place: string, status: number, faults: string): IdentityError {
-  const advice =
-    status === 403
-      ? 'the token has ended or its policy does not allow it, see docs/operate/keys.md'
-      : 'see its own log; it may be sealed, or the mount may be another';
-  return new IdentityError('unavailable', `${place} refuses with status ${status} (${faults}): ${advice}`, {
-    reason: status === 403 ? 'upstream-refuses' : 'upstream-fails',
-  });
-}
-
-const longestFault = 200;
-
 const types: Readonly<Record<KeyType, string>> = {
   'ec-p256': 'ecdsa-p256',
   'ec-p384': 'ecdsa-p384',
@@ -151,4 +93,3 @@ const described = z.object({
   data: z.object({ keys: z.record(z.string(), z.object({ public_key: z.string().max(4096) })) }),
 });
 const signed = z.object({ data: z.object({ signature: z.string().startsWith('vault:v1:').max(4096) }) });
-const failed = z.object({ errors: z.array(z.string()) });

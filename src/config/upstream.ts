@@ -1,0 +1,44 @@
+/** Who stands above the X.509 authorities, as it is written in the settings. */
+import { z } from 'zod';
+import type { UpstreamSettings } from '../authority/authority.ts';
+import { absolutePath, duration, serviceAddress } from './fields.ts';
+
+const written = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('self-signed') }),
+    z.strictObject({
+      kind: z.literal('disk'),
+      certificate_file: absolutePath,
+      key_file: absolutePath,
+      roots_file: absolutePath.optional(),
+    }),
+    z.strictObject({
+      kind: z.literal('vault-pki'),
+      address: serviceAddress,
+      mount: z
+        .string()
+        .regex(/^[\w-]+(\/[\w-]+)*$/, 'must be a path without slashes at its ends')
+        .default('pki'),
+      namespace: z.string().min(1).optional(),
+      ca_file: absolutePath.optional(),
+      token_file: absolutePath,
+      roots_file: absolutePath.optional(),
+      timeout: duration(1, 120).default(10),
+    }),
+  ],
+  { error: 'must be self-signed, disk or vault-pki, as in upstream: { kind: self-signed }' },
+);
+
+export const upstream = written.prefault({ kind: 'self-signed' });
+
+/** The same, by the names that code has. */
+export function upstreamSettings(from: z.output<typeof written>): UpstreamSettings {
+  if (from.kind === 'self-signed') return from;
+  const rootsFile = from.roots_file;
+  if (from.kind === 'disk') {
+    return { kind: 'disk', certificateFile: from.certificate_file, keyFile: from.key_file, rootsFile };
+  }
+  const { kind, address, mount, namespace, ca_file: caFile, token_file: tokenFile, timeout } = from;
+  return { ...{ kind, address, mount, namespace, caFile, tokenFile, rootsFile }, timeoutMs: timeout * 1000 };
+}
