@@ -47,6 +47,8 @@ export const failSyscalls =
       // What it left behind is good enough for the next one.
       if (!scene.alive && !(await scene.start())) throw new Broken('unreachable');
     }
+    // The last one may still have its failure before it.
+    if (scene.alive) await scene.kill();
   };
 
 const rowOf = (code: string): Row => (/ENOSPC|EDQUOT/.test(code) ? 5 : code === 'EMFILE' ? 23 : 6);
