@@ -3,10 +3,12 @@ import { constants, hash } from 'node:crypto';
 import type { Server as HttpsServer, ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import type { CrlSet } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
 import { tlsCiphers } from '../runtime/http.ts';
 import type { Watch } from '../runtime/watch.ts';
 import { type Bundle, formatBundle } from '../spiffe/bundle.ts';
+import { encodePem } from '../x509/pem.ts';
 import type { EndpointIdentity } from './endpoint-identity.ts';
 
 export interface BundleEndpointParts {
@@ -16,6 +18,8 @@ export interface BundleEndpointParts {
   readonly path: string;
   readonly identity: EndpointIdentity;
   readonly bundle: Watch<Bundle>;
+  /** Of the authorities in the bundle: served beside it. */
+  readonly crls: Watch<CrlSet>;
 }
 
 export interface BundleEndpoint {
@@ -44,7 +48,7 @@ const tls = {
 } as const satisfies ServerOptions;
 
 export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<BundleEndpoint> {
-  const { host, port, path, identity, bundle } = parts;
+  const { host, port, path, identity, bundle, crls } = parts;
   const server = fastify({
     https: { ...tls, ...identity.current.value, handshakeTimeout: limits.requestMs, maxHeaderSize: limits.headerBytes },
     bodyLimit: 1024,
@@ -54,9 +58,11 @@ export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<B
     maxRequestsPerSocket: 100,
     forceCloseConnections: true,
   });
-  const document = documents();
-  server.get(path, (request, reply) => answer(request, reply, document(bundle.value)));
-  server.setNotFoundHandler((request, reply) => refuse(request, reply, path));
+  const [bundleOf, listsOf] = [once(bundleDocument), once(listsDocument)];
+  const listsPath = `${path === '/' ? '' : path}/crls.pem`;
+  server.get(path, (request, reply) => answer(request, reply, bundleOf(bundle.value)));
+  server.get(listsPath, (request, reply) => answer(request, reply, listsOf(crls.value)));
+  server.setNotFoundHandler((request, reply) => refuse(request, reply, [path, listsPath]));
   limitConnections(server.server);
   const renewed = identity.current.onChange((next) => server.server.setSecureContext({ ...tls, ...next }));
   const close = async (): Promise<void> => {
@@ -76,40 +82,48 @@ export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<B
 }
 
 interface Document {
+  readonly type: string;
   readonly bytes: Buffer;
   readonly etag: string;
   readonly cacheControl: string;
 }
 
-/** Formatted once for each bundle, not for each who asks. */
-function documents(): (bundle: Bundle) => Document {
-  const made = new WeakMap<Bundle, Document>();
-  return (bundle) => {
-    const known = made.get(bundle);
+/** Written once for each value, not for each who asks. */
+function once<T extends object>(write: (value: T) => Omit<Document, 'etag'>): (value: T) => Document {
+  const written = new WeakMap<T, Document>();
+  return (value) => {
+    const known = written.get(value);
     if (known !== undefined) return known;
-    // Bytes, because fastify adds a parameter to the type of text; what is exactly application/json is taken everywhere.
-    const bytes = Buffer.from(formatBundle(bundle));
-    const document = {
-      bytes,
-      etag: `"${hash('sha256', bytes, 'hex').slice(0, 32)}"`,
-      cacheControl: cacheControl(bundle),
-    };
-    made.set(bundle, document);
+    const plain = write(value);
+    const document = { ...plain, etag: `"${hash('sha256', plain.bytes, 'hex').slice(0, 32)}"` };
+    written.set(value, document);
     return document;
   };
 }
 
 /**
  * Whoever asks at the hint through a cache sees a new key within a hint and a fifth of it: long before it is used, which is
- * five hints after it was published.
+ * five hints after it was published. Bytes, because fastify adds a parameter to the type of text, and what is exactly
+ * application/json is taken everywhere.
  */
-const cacheControl = ({ refreshHintSeconds = 0 }: Bundle): string =>
-  `public, max-age=${Math.floor(refreshHintSeconds / cachedShare)}, must-revalidate`;
+const bundleDocument = (bundle: Bundle): Omit<Document, 'etag'> => ({
+  type: 'application/json',
+  bytes: Buffer.from(formatBundle(bundle)),
+  cacheControl: `public, max-age=${Math.floor((bundle.refreshHintSeconds ?? 0) / cachedShare)}, must-revalidate`,
+});
 
-function answer(request: FastifyRequest, reply: FastifyReply, { bytes, etag, cacheControl }: Document): FastifyReply {
+/** As `openssl verify -crl_check -CRLfile` reads them. What was taken back is asked for anew each time. */
+const listsDocument = ({ lists }: CrlSet): Omit<Document, 'etag'> => ({
+  type: 'application/x-pem-file',
+  bytes: Buffer.from(lists.map((list) => encodePem('X509 CRL', list)).join('')),
+  cacheControl: 'no-cache',
+});
+
+function answer(request: FastifyRequest, reply: FastifyReply, document: Document): FastifyReply {
+  const { type, bytes, etag, cacheControl } = document;
   reply.headers({ etag, 'cache-control': cacheControl, 'x-content-type-options': 'nosniff' });
   if (matchesTag(request.headers['if-none-match'], etag)) return reply.code(304).send();
-  return reply.header('content-type', 'application/json').send(bytes);
+  return reply.header('content-type', type).send(bytes);
 }
 
 /** RFC 9110 section 13.1.2. */
@@ -117,8 +131,8 @@ const matchesTag = (asked: string | undefined, etag: string): boolean =>
   (asked ?? '').split(',').some((one) => [etag, '*'].includes(one.trim().replace(/^W\//, '')));
 
 /** FD-42: never a body that could be taken for a bundle. */
-function refuse(request: FastifyRequest, reply: FastifyReply, path: string): FastifyReply {
-  const found = request.url.split('?')[0] === path;
+function refuse(request: FastifyRequest, reply: FastifyReply, paths: readonly string[]): FastifyReply {
+  const found = paths.includes(request.url.split('?')[0] ?? '');
   if (found) reply.header('allow', 'GET, HEAD');
   return reply
     .code(found ? 405 : 404)

@@ -79,6 +79,16 @@ async function serve(...endpoints: EndpointPlace[]): Promise<void> {
   });
 }
 
+/** Time passes until another authority is in the bundle; to make one takes some time of the real clock as well. */
+async function successor(): Promise<void> {
+  const known = authority.bundle.value.x509Authorities.length;
+  const minuteLater = async (): Promise<number> => {
+    await clock.advance(60_000);
+    return authority.bundle.value.x509Authorities.length;
+  };
+  await expect.poll(minuteLater, { interval: 20, timeout: 30_000 }).toBeGreaterThan(known);
+}
+
 interface Answer {
   readonly status: number | undefined;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -130,8 +140,7 @@ describe('a bundle endpoint', () => {
   it('FD-11 BF-06 gives the newest at once: a greater number when something changed', async () => {
     await serve(web);
     const before = JSON.parse((await ask()).body);
-    await clock.advance(1_800_000);
-    await expect.poll(() => authority.bundle.value.x509Authorities.length, { timeout: 30_000 }).toBe(2);
+    await successor();
     const after = JSON.parse((await ask()).body);
     expect(after.spiffe_sequence).toBeGreaterThan(before.spiffe_sequence);
     expect(after.keys.length).toBeGreaterThan(before.keys.length);
@@ -155,6 +164,17 @@ describe('a bundle endpoint', () => {
     const { status, headers, body } = await ask('/bundle', { method: 'HEAD' });
     expect([status, body]).toEqual([200, '']);
     expect(Number(headers['content-length'])).toBeGreaterThan(100);
+  });
+
+  it('gives the revocation lists of the authorities beside it, the newest at once', async () => {
+    await serve(web);
+    const lists = async () => (await ask('/bundle/crls.pem')).body.match(/BEGIN X509 CRL/g)?.length;
+    expect([await lists(), (await ask('/bundle/crls.pem')).headers['cache-control']]).toEqual([1, 'no-cache']);
+    const before = (await ask('/bundle/crls.pem')).body;
+    const id = authority.active.value.x509?.id ?? '';
+    const [revokedAt, expiresAt] = [clock.now(), clock.now() + 60_000];
+    await authority.revoke({ authority: id, serial: 'abcd', revokedAt, expiresAt, reason: 'keyCompromise' });
+    expect((await ask('/bundle/crls.pem')).body).not.toBe(before);
   });
 
   it('FD-42 refuses other methods and paths, in words that are no bundle', async () => {
@@ -323,7 +343,7 @@ describe('where the bundle is put', () => {
     });
     expect(readFileSync(file('bundle.pem'), 'utf8').match(/BEGIN CERTIFICATE/g)).toHaveLength(1);
     expect(JSON.parse(readFileSync(file('jwks.json'), 'utf8')).keys).toMatchObject([{ use: 'sig' }]);
-    await clock.advance(1_800_000);
+    await successor();
     const { sequence } = authority.bundle.value;
     await expect
       .poll(() => parseBundle(trustDomain, readFileSync(file('bundle.json'))).sequence, { timeout: 30_000 })

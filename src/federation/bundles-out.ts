@@ -49,11 +49,11 @@ export interface BundlesOut {
 }
 
 export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOut> {
-  const { bundle } = parts.authority;
+  const { bundle, crls } = parts.authority;
   await using starting = new AsyncDisposableStack();
   const endpoints: BundleEndpoint[] = [];
   for (const place of parts.endpoints) {
-    const endpoint = await startBundleEndpoint({ ...place, bundle, identity: await identityOf(place, parts) });
+    const endpoint = await startBundleEndpoint({ ...place, bundle, crls, identity: await identityOf(place, parts) });
     starting.defer(() => endpoint.close());
     endpoints.push(endpoint);
     parts.log.info({ address: endpoint.address, path: place.path, profile: place.profile }, 'the bundle is served');

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -173,9 +174,12 @@ describe('a foreign bundle', () => {
     await expect(registry.foreign.setBundle('example.org', document(1n))).rejects.toThrow(/is our own/);
   });
 
-  it('BF-02 that is broken, or out of all measure, leaves the old one', async () => {
+  it('BF-02 fault row 34: that is broken, or has keys out of all measure, leaves the old one', async () => {
     const from = await registry.foreign.create(spiffe, document(1n));
-    const many = document(2n, { x509Authorities: Array.from({ length: 513 }, () => ca.certificate) });
+    await registry.foreign.takeBundle(from, document(1n));
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keys = Array.from({ length: 513 }, (_, at) => ({ keyId: `${at}`, publicKey }));
+    const many = document(2n, { jwtAuthorities: keys });
     for (const broken of ['{}', '{"keys":null}', '{', many, `${document(2n)}${' '.repeat(1024 * 1024)}`]) {
       await expect(registry.foreign.takeBundle(from, broken)).rejects.toMatchObject({ code: 'invalid-argument' });
     }
@@ -186,6 +190,22 @@ describe('a foreign bundle', () => {
     const from = await registry.foreign.create(spiffe, document(1n));
     await registry.foreign.takeBundle(from, '{"keys":[],"spiffe_sequence":2}');
     expect(registry.foreign.bundle(partner)?.bundle).toMatchObject({ x509Authorities: [], jwtAuthorities: [] });
+  });
+});
+
+describe('an entry that federates', () => {
+  it('may come before the bundle, which is said once, and not after it', async () => {
+    await registry.addPerson({ id: 'ada', name: 'Ada Byron' });
+    const drafts = (prefix: string) =>
+      ['a', 'b'].map((name) => ({
+        ...{ spiffeId: `spiffe://example.org/${prefix}/${name}`, selectors: ['unix:uid:1'], owner: 'ada' },
+        federatesWith: [partner],
+      }));
+    const { entries, warnings } = await registry.createEntries(drafts('before'));
+    const text = expect.stringMatching(/^No bundle of partner.example is known yet/);
+    expect(warnings).toEqual([{ entryId: entries[0]?.id, text }]);
+    await registry.foreign.setBundle(partner, document(1n));
+    expect((await registry.createEntries(drafts('after'))).warnings).toEqual([]);
   });
 });
 

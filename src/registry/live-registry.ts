@@ -107,7 +107,7 @@ export class LiveRegistry implements Registry {
     return this.#inTurn(async () => {
       const entries = await this.#newEntries(all);
       if (entries.length > 0) await this.#commit({ ...noChange, entries: entries.map(added) }, by);
-      return { entries, warnings: entries.flatMap(warningsOf) };
+      return { entries, warnings: this.#warnings(entries) };
     });
   }
 
@@ -133,7 +133,7 @@ export class LiveRegistry implements Registry {
       if (checked.owner !== before.owner) this.#checkOwner(checked.owner);
       const after = { id, ...checked, revision: revision + 1, createdAt };
       await this.#commit({ ...noChange, entries: [{ before, after }] }, by);
-      return { entry: after, warnings: warningsOf(after) };
+      return { entry: after, warnings: this.#warnings([after]) };
     });
   }
 
@@ -206,6 +206,18 @@ export class LiveRegistry implements Registry {
     return fields;
   }
 
+  /** Of each foreign trust domain that is not known yet once, however many entries name it. */
+  #warnings(entries: readonly Entry[]): EntryWarning[] {
+    const told = new Set<string>();
+    return entries.flatMap((entry) => {
+      const unknown = entry.federatesWith.filter(
+        (name) => this.#contents.bundle(name) === undefined && !told.has(name),
+      );
+      for (const name of unknown) told.add(name);
+      return [...entryWarnings(entry), ...unknown.map(notKnownYet)].map((text) => ({ entryId: entry.id, text }));
+    });
+  }
+
   #checkOwner(id: string): void {
     if (this.person(id).enabled) return;
     const message = `${id} is disabled and cannot be given entries; enable first: mayfly person enable ${id}`;
@@ -214,8 +226,6 @@ export class LiveRegistry implements Registry {
 }
 
 const added = <T>(after: T): { before: undefined; after: T } => ({ before: undefined, after });
-
-const warningsOf = (entry: Entry): EntryWarning[] => entryWarnings(entry).map((text) => ({ entryId: entry.id, text }));
 
 /** Says which of many drafts was refused. */
 function numbered<T>(number: number, of: number, check: () => T): T {
@@ -227,6 +237,9 @@ function numbered<T>(number: number, of: number, check: () => T): T {
     throw new IdentityError(error.code, `entry ${number}: ${error.message}`, { cause: error, ...reason });
   }
 }
+
+const notKnownYet = (name: string): string =>
+  `No bundle of ${name} is known yet: until there is one, nobody there is believed. See mayfly federation create --help.`;
 
 const noPerson = (id: string): IdentityError =>
   new IdentityError(

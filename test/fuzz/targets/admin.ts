@@ -3,16 +3,20 @@ import { join } from 'node:path';
 import { IdentityError } from '../../../src/errors.ts';
 import {
   AdminService,
+  CreateFederationRequest,
   Entry,
   ListEntriesRequest,
   ListRecordsRequest,
+  SetForeignBundleRequest,
   UpdateEntryRequest,
+  UpdateFederationRequest,
 } from '../../../src/gen/mayfly/admin/v1/admin.ts';
 import { openRegistry } from '../../../src/registry/registry.ts';
 import type { Call } from '../../../src/runtime/grpc-server.ts';
 import type { Peer } from '../../../src/runtime/peer.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
 import { entries } from '../../../src/server/entries.ts';
+import { federationMethods } from '../../../src/server/federation.ts';
 import { ledgerMethods } from '../../../src/server/ledger.ts';
 import { people } from '../../../src/server/people.ts';
 import { TrustDomain } from '../../../src/spiffe/id.ts';
@@ -43,6 +47,7 @@ export async function adminRequests(): Promise<Target> {
     ...people(registry),
     ...entries(registry),
     ...ledgerMethods(parts),
+    ...federationMethods(registry.foreign, { state: () => undefined, refresh: async () => undefined }),
   } as never;
   const call = {
     peer: { process: { pid: 1 }, credentials: { pid: 1, uid: 0, gid: 0 } },
@@ -61,6 +66,9 @@ export async function adminRequests(): Promise<Target> {
       if (message === undefined) return;
       await outcome(() => handlers[name]?.(method?.requestStream ? stream(message) : message, call));
       for (const entry of registry.list().slice(20)) await registry.deleteEntry(entry.id);
+      for (const { trustDomain } of registry.foreign.relationships()) await registry.foreign.delete(trustDomain);
+      const own = registry.foreign.bundles().some(({ bundle }) => bundle.trustDomain === 'example.org');
+      promise(!own, 'nobody says what our own bundle is');
       promise(registry.count() <= 20, 'what was deleted is gone');
     },
   };
@@ -70,10 +78,24 @@ function seeds(): Buffer[] {
   const filter = { spiffeId: 'spiffe://example.org/web', owner: 'ada', selectors: ['unix:uid:1'], limit: 1 };
   const since = new Date(1e12);
   const records = { ...filter, pid: 1, serial: 'aa', jti: 'x', authority: '', since, kind: 'ledger.segment', seq: 1 };
+  const federation = {
+    ...{ trustDomain: 'partner.example', endpointUrl: 'https://partner.example/', profile: 'https_spiffe' },
+    ...{
+      endpointSpiffeId: 'spiffe://partner.example/x',
+      roots: '',
+      privateAddresses: false,
+      failures: 0,
+      lastError: '',
+    },
+    ...{ createdAt: undefined, bundle: undefined, fetchedAt: undefined, nextPollAt: undefined },
+  };
   return [
     Entry.encode(wireEntry),
     UpdateEntryRequest.encode({ entry: wireEntry, fields: ['hint', 'expires_at'] }),
     ListEntriesRequest.encode(filter),
+    CreateFederationRequest.encode({ federation, bundle: '{"keys":[],"spiffe_sequence":1}' }),
+    UpdateFederationRequest.encode({ federation, fields: ['endpoint_url', 'profile'] }),
+    SetForeignBundleRequest.encode({ trustDomain: 'partner.example', bundle: '{"keys":[]}' }),
     ListRecordsRequest.encode(records),
     ListRecordsRequest.encode({ ...records, spiffeId: '', owner: '', pid: 0, serial: '', jti: '', kind: '', seq: 0 }),
   ].map((writer) => Buffer.from(writer.finish()));
