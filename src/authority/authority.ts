@@ -92,6 +92,8 @@ export interface AuthoritySummary {
   readonly activatesAt: number | undefined;
   readonly retiredAt: number | undefined;
   readonly taintedAt: number | undefined;
+  /** Where its key is. */
+  readonly place: string;
   readonly expiresAt: number;
 }
 
@@ -206,11 +208,14 @@ class OpenAuthority implements Authority {
   authorities(): readonly AuthoritySummary[] {
     const now = this.#options.clock.now();
     return this.#succession.authorities.map((record) => {
-      const { id, kind, keyType, state, preparedAt, activatedAt, retiredAt, taintedAt, notAfter: expiresAt } = record;
+      const { id, kind, keyType, place, state, preparedAt, activatedAt, retiredAt, taintedAt } = record;
       const { at, step } = this.#succession.due(kind, now);
       const plannedAt = step.do === 'activate' && step.id === id ? at : undefined;
       const activatesAt = activatedAt ?? plannedAt;
-      return { id, kind, keyType, state, preparedAt, activatesAt, retiredAt, taintedAt, expiresAt };
+      return {
+        ...{ id, kind, keyType, place, state, preparedAt, activatesAt, retiredAt, taintedAt },
+        expiresAt: record.notAfter,
+      };
     });
   }
 

@@ -65,7 +65,7 @@ const oneAuthority = (a: AuthorityDocument): string =>
   facts([
     ['id', a.id],
     ['kind', a.kind],
-    ['key', a.keyType],
+    ['key', `${a.keyType}, ${a.keyPlace}`],
     ['state', a.state],
     ['prepared', moment(a.preparedAt)],
     ['signs from', moment(a.activatesAt)],

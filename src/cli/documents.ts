@@ -67,6 +67,7 @@ export const authorityDocument = (authority: Authority): AuthorityDocument => ({
   expiresAt: timeOrNull(authority.expiresAt),
   retiredAt: timeOrNull(authority.retiredAt),
   taintedAt: timeOrNull(authority.taintedAt),
+  keyPlace: authority.keyPlace,
 });
 
 export const timelineDocument = ({ now, until, spans }: GetAuthorityTimelineResponse): TimelineDocument => ({

@@ -153,6 +153,7 @@ export const authority = shape({
   expiresAt: 'time | null',
   retiredAt: 'time | null',
   taintedAt: 'time | null',
+  keyPlace: 'string',
 });
 export const authorities = shape({ authorities: [authority] });
 export const timeline = shape({

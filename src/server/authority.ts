@@ -35,6 +35,7 @@ const toWire = (record: AuthoritySummary): wire.Authority => ({
   expiresAt: new Date(record.expiresAt),
   retiredAt: dateOf(record.retiredAt),
   taintedAt: dateOf(record.taintedAt),
+  keyPlace: record.place,
 });
 
 const spanToWire = (span: Span): wire.AuthoritySpan => ({

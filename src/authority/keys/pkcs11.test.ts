@@ -1,5 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SoftHsm, softHsmModule } from '../../../test/fakes/softhsm.ts';
 import { IdentityError } from '../../errors.ts';
@@ -121,10 +121,19 @@ describe('keys in a PKCS#11 token', () => {
     await expect.poll(() => locked.names().catch(String), { timeout: 20_000 }).toEqual([]);
   });
 
+  it('R-KEY-1 a module that others can change is not loaded: it runs beside the keys', () => {
+    const module = `${hsm.directory}/module.so`;
+    copyFileSync(softHsmModule(), module);
+    chmodSync(module, 0o666);
+    expect(() => open({ module })).toThrow('others can write to');
+    chmodSync(module, 0o644);
+    expect(() => open({ module })).not.toThrow();
+  });
+
   it('what is no module is said to be none', async () => {
     const nothing = `${hsm.directory}/empty.so`;
     writeFileSync(nothing, '');
     expect(() => open({ module: nothing })).toThrow('is not a PKCS#11 module');
-    expect(() => open({ module: 'libc.so.6' })).toThrow('is not a PKCS#11 module');
+    expect(() => open({ module: '/lib/x86_64-linux-gnu/nowhere.so' })).toThrow('is not a PKCS#11 module');
   });
 });

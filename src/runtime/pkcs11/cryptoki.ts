@@ -2,6 +2,7 @@
  * A PKCS#11 module (version 2.40), loaded into this process. Every call runs in Node's thread pool, because a token may
  * take its time; buffers that a call writes into are held by whoever waits for it.
  */
+import { statSync } from 'node:fs';
 import koffi, { type LibraryHandle, type TypeObject } from 'koffi';
 import { IdentityError } from '../../errors.ts';
 import { CKR, describeReturn } from './returns.ts';
@@ -131,8 +132,17 @@ initializeArguments.writeBigUInt64LE(BigInt(CKF_OS_LOCKING_OK), 4 * wordBytes);
 /** Held for good: a library that is let go of is unloaded under its pointers. */
 const libraries: LibraryHandle[] = [];
 
+/** Its code runs beside the keys: nobody else may be able to change it (R-KEY-1). */
+function requireUnchangeable(path: string): void {
+  const { uid, mode } = statSync(path);
+  if ((uid === 0 || uid === process.geteuid?.()) && (mode & 0o022) === 0) return;
+  const message = `others can write to ${path}, which runs inside mayfly: chown root and chmod go-w, and its directory too`;
+  throw new IdentityError('failed-precondition', message);
+}
+
 function functionList(path: string): bigint {
   try {
+    requireUnchangeable(path);
     const list = [0n];
     const library = koffi.load(path);
     libraries.push(library);
@@ -140,6 +150,7 @@ function functionList(path: string): bigint {
     if (returned === 0 && list[0] !== 0n && list[0] !== undefined) return list[0];
     throw new CryptokiError('C_GetFunctionList', Number(returned));
   } catch (cause) {
+    if (cause instanceof IdentityError) throw cause;
     const message = `${path} is not a PKCS#11 module that can be loaded here: check keys.module, and that its package is installed`;
     throw new IdentityError('failed-precondition', message, { cause });
   }
