@@ -2,13 +2,14 @@
  * Brings what a caller sends to its HTTP/2 session a small piece at a time, each in its user's turn. Left to itself, Node
  * hands over 64 KiB at once, thirty-two times in a row, before anybody else is looked at.
  *
- * The pieces are read into one buffer for all connections and copied by the session. That costs less than what Node does
- * (it allocates 64 KiB for each read) and a third less than a stream of our own between socket and session
- * (docs/decisions/0009-fair-under-flood.md).
+ * The pieces are read through a descriptor of their own: whoever reads in the place of a session hears in its place, too,
+ * that what was written has left, and the session would wait for that for ever. All connections read into one buffer, of
+ * which the session makes a copy (docs/decisions/0009-fair-under-flood.md).
  */
 import type http2 from 'node:http2';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { duplicate } from './kernel.ts';
 import { handleOf } from './unix-socket.ts';
 
 /** Some twenty calls, or fifty of a caller who wants to be a burden. */
@@ -26,42 +27,43 @@ export interface Owner {
 export function feed(socket: Duplex, session: http2.ServerHttp2Session, owner: Owner): void {
   // Anything else than a socket brings its own reading along.
   if (!(socket instanceof net.Socket)) return;
-  const handle = handleOf(socket);
-  const ended = handle.onread as (this: unknown, ...args: unknown[]) => unknown;
-  let seen = handle.bytesRead;
-  let kept: Buffer | undefined;
+  const writer = handleOf(socket);
+  const onread = { buffer: piece, callback };
+  const reader = new net.Socket({ fd: duplicate(writer.fd), readable: true, writable: false, onread });
+  let past = writer.bytesRead;
+  socket.once('close', () => reader.destroy());
+  // A caller who has nothing more to say has gone: nobody is left who could be answered.
+  reader.on('error', () => undefined).once('close', () => socket.destroy());
 
-  handle.useUserBuffer(piece);
-  handle.onread = (...args: unknown[]) => {
-    const length = handle.bytesRead - seen;
-    if (length === 0) return void ended.apply(handle, args);
-    seen = handle.bytesRead;
-    // What was read although it was not to be: Node goes on reading by itself after what it wrote has left.
-    if (kept !== undefined) return later(Buffer.concat([kept, piece.subarray(0, length)]));
+  /** @returns whether to go on reading */
+  function callback(length: number): boolean {
+    pastUs();
     let waits = true;
+    let bytes = piece.subarray(0, length);
     owner.run(() => {
-      waits = false;
-      receive(kept ?? piece.subarray(0, length));
-      if (kept !== undefined) goOn();
-      kept = undefined;
+      // What came after this piece was not to be looked at before it.
+      if (waits || pastUs() === 0) receive(bytes);
+      else socket.destroy();
+      if (waits) waits = false;
+      else if (!reader.destroyed) reader.resume();
     });
-    if (waits) later(Buffer.from(piece.subarray(0, length)));
-  };
-  handle.reading = true;
-  handle.readStart();
+    if (!waits) return true;
+    waits = false;
+    bytes = Buffer.from(bytes);
+    return false;
+  }
 
   function receive(bytes: Buffer): void {
     if (owner.arrived(bytes.length)) nativeOf(session)?.receive(bytes);
   }
 
-  function later(bytes: Buffer): void {
-    kept = bytes;
-    handle.readStop();
-  }
-
-  /** Not while something is on its way out: then Node itself has stopped reading, and begins again when it has left. */
-  function goOn(): void {
-    if (!session.destroyed && !socket.destroyed && handle.writeQueueSize === 0) handle.readStart();
+  /** What Node has read: after a write that had to wait, it goes on reading by itself. @returns how much */
+  function pastUs(): number {
+    writer.readStop();
+    const bytes = writer.bytesRead - past;
+    past += bytes;
+    if (bytes > 0) owner.arrived(bytes);
+    return bytes;
   }
 }
 

@@ -42,6 +42,8 @@ const idleMs = 15 * 60_000;
 const farewellMs = 1_000;
 /** Of what was written, not a byte was read. */
 const deafMs = 60_000;
+/** Calls that a caller may give up before they are answered, and hang up, without being one who breaks things. */
+const mostUnanswered = 16;
 /** What may come without being of a call: settings, pings, windows. More comes from floods of whatever frames. */
 const restBytes = { most: 256 * 1024, perSecond: 4 * 1024 };
 
@@ -64,6 +66,8 @@ export class GrpcConnection implements Member {
   #at = elapsed();
   #greeted = false;
   #called = false;
+  /** Calls that ended without an answer. */
+  #unanswered = 0;
   #open = 0;
   #farewell: Disposable | undefined;
   /** Bytes that may still come before the next call, and when that was. */
@@ -136,7 +140,7 @@ export class GrpcConnection implements Member {
       this.#at = elapsed();
     });
     // A protocol error of one caller is that caller's affair: its session ends, nothing else does.
-    session.on('error', (error) => this.#cut(reasonOf(error)));
+    session.on('error', (error) => this.#cut(this.#reasonOf(error)));
     session.on('goaway', () => this.#leave());
     session.once('close', () => {
       this.#farewell?.[Symbol.dispose]();
@@ -153,9 +157,19 @@ export class GrpcConnection implements Member {
     this.#open += 1;
     stream.once('close', () => {
       this.#open -= 1;
+      if (!stream.headersSent) this.#unanswered += 1;
       this.#at = elapsed();
     });
     this.#parts.begin(stream, headers, raw);
+  }
+
+  /**
+   * nghttp2 names a peer that makes it queue without end. The GOAWAY of gRPC for Go, when it hangs up, names a stream that
+   * was never ours, which breaks HTTP/2 as well: whoever was answered has hung up.
+   */
+  #reasonOf(error: Error & { readonly code?: string }): Cut {
+    if (/flood|too many/i.test(`${error.message} ${error.code}`)) return 'flood';
+    return this.#called && this.#unanswered < mostUnanswered ? 'goaway' : 'protocol-error';
   }
 
   /** No more calls; what is open may end, but not for long. */
@@ -172,7 +186,3 @@ export class GrpcConnection implements Member {
     this.#parts.socket.destroy();
   }
 }
-
-/** nghttp2 names a peer that makes it queue without end. */
-const reasonOf = (error: Error & { readonly code?: string }): Cut =>
-  /flood|too many/i.test(`${error.message} ${error.code}`) ? 'flood' : 'protocol-error';

@@ -19,6 +19,7 @@ const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned l
 const socketpair = libc.func('int socketpair(int, int, int, _Out_ uint8_t *)');
 const setsockopt = libc.func('int setsockopt(int, int, int, const uint8_t *, uint32_t)');
 const accept4 = libc.func('int accept4(int, void *, void *, int)');
+const fcntl = libc.func('int fcntl(int, int, int)');
 const recvmsg = libc.func('long recvmsg(int, void *, int)');
 
 // Linux numbers, the same on x86-64 and arm64 unless said otherwise.
@@ -38,6 +39,7 @@ const O_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK_CLOEXEC = 0o4000 | O_CLOEXEC;
 const O_PATH = 0o10000000;
 const O_DIRECTORY = process.arch === 'arm64' ? 0o40000 : 0o200000;
+const F_DUPFD_CLOEXEC = 1030;
 const LOCK_EX_NB = 2 | 4;
 const SYS_pidfd_open = 434;
 const PR_SET_DUMPABLE = 4;
@@ -191,6 +193,13 @@ export function readLinkBelow(directory: number, name: string): string {
   const length = Number(readlinkat(directory, name, target, target.length));
   if (length < 0) throw failure(`readlink ${name}`);
   return target.toString('utf8', 0, length);
+}
+
+/** Another descriptor of the same open file. */
+export function duplicate(fd: number): number {
+  const another = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (another < 0) throw failure('fcntl');
+  return another;
 }
 
 /** Takes the lock on an open file for as long as it stays open; false when somebody else has it. */
