@@ -8,6 +8,7 @@ import { authority } from './measures/authority.ts';
 import { calls } from './measures/calls.ts';
 import { connections } from './measures/connections.ts';
 import { entries } from './measures/entries.ts';
+import { federation } from './measures/federation.ts';
 import { issuing } from './measures/issuing.ts';
 import type { Measure } from './measures/measure.ts';
 import { push } from './measures/push.ts';
@@ -20,7 +21,17 @@ import { soak } from './soak.ts';
 const soakMinutes = 2;
 const shortSoak: Measure = { title: 'soak', run: async () => (await soak(soakMinutes)).rows };
 
-const measures: readonly Measure[] = [push, calls, connections, issuing, streams, authority, entries, shortSoak];
+const measures: readonly Measure[] = [
+  push,
+  federation,
+  calls,
+  connections,
+  issuing,
+  streams,
+  authority,
+  entries,
+  shortSoak,
+];
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;
 const chosen = measures.filter(({ title }) => only === undefined || title.includes(only));

@@ -10,6 +10,8 @@ export interface StreamEvent {
   readonly at: number;
   readonly svids?: number;
   readonly bundleBytes?: number;
+  /** Of the bundles of foreign trust domains together. */
+  readonly federatedBytes?: number;
   /** How many SVIDs are signed by which authority, where that was asked for. */
   readonly authorities?: Readonly<Record<string, number>>;
   /** The gRPC status in Go's spelling. */

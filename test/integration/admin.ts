@@ -4,6 +4,7 @@ import {
   type Authority,
   type CreateEntriesProgress,
   type Entry,
+  type Federation,
   type GetBundleResponse,
   type GetStatusResponse,
   type LedgerRecord,
@@ -95,6 +96,10 @@ export class Operator implements Disposable {
 
   bundle(): Promise<GetBundleResponse> {
     return promise((done) => this.#client.getBundle({}, done));
+  }
+
+  refreshFederation(trustDomain: string): Promise<Federation> {
+    return promise((done) => this.#client.refreshFederation({ trustDomain }, done));
   }
 
   status(): Promise<GetStatusResponse> {

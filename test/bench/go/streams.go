@@ -21,9 +21,11 @@ type event struct {
 	At     float64 `json:"at"`
 	Svids  int     `json:"svids,omitempty"`
 	// Of the bundle: it grows with every authority that is believed.
-	BundleBytes int            `json:"bundleBytes,omitempty"`
-	Authorities map[string]int `json:"authorities,omitempty"`
-	Ended       string         `json:"ended,omitempty"`
+	BundleBytes int `json:"bundleBytes,omitempty"`
+	// Of the bundles of foreign trust domains together.
+	FederatedBytes int            `json:"federatedBytes,omitempty"`
+	Authorities    map[string]int `json:"authorities,omitempty"`
+	Ended          string         `json:"ended,omitempty"`
 }
 
 // Lines leave at most this often: while thousands arrive, telling of each must not delay the others.
@@ -79,6 +81,9 @@ func arrived(number int, message *workload.X509SVIDResponse) event {
 	told := event{Stream: number, At: nowMs(), Svids: len(message.Svids)}
 	if told.Svids > 0 {
 		told.BundleBytes = len(message.Svids[0].Bundle)
+	}
+	for _, bundle := range message.FederatedBundles {
+		told.FederatedBytes += len(bundle)
 	}
 	if *authorities {
 		told.Authorities = map[string]int{}
