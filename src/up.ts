@@ -165,7 +165,7 @@ async function recordEnd(ledger: Ledger, { reason }: { readonly reason: string }
 
 /** What can change without a restart, and how. */
 function reloading(
-  { config, log, authority, ledger }: Rooms,
+  { config, log, authority, federation, ledger }: Rooms,
   bundlesOut: BundlesOut,
   read: () => Promise<Config>,
 ): Reload {
@@ -176,6 +176,8 @@ function reloading(
     },
     x509_svid_ttl: ttl,
     jwt_svid_ttl: ttl,
+    bundle_poll_floor: ({ bundle_poll_floor: seconds }: Config) => federation.setPollFloor(seconds),
+    bundle_publish: ({ bundle_publish: places }: Config) => bundlesOut.publishTo(publishPlaces(places)),
   };
   const settings = (): Promise<Config> => {
     // The files that settings name are read again too.

@@ -43,6 +43,8 @@ export interface BundlesOut {
   problems(): readonly string[];
   /** Looks at the certificates' files at once. */
   reread(): void;
+  /** From now on there, and nowhere else. */
+  publishTo(places: readonly PublishPlace[]): void;
   /** Publishes everywhere now. */
   publish(): Promise<readonly Published[]>;
   close(): Promise<void>;
@@ -58,8 +60,11 @@ export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOu
     endpoints.push(endpoint);
     parts.log.info({ address: endpoint.address, path: place.path, profile: place.profile }, 'the bundle is served');
   }
-  const publications = publicationsOf(parts);
-  for (const publication of publications) starting.defer(() => publication.stop());
+  let publications = publicationsOf(parts.publish, parts);
+  const stopPublishing = (): void => {
+    for (const publication of publications) publication.stop();
+  };
+  starting.defer(stopPublishing);
   const open = starting.move();
   return {
     addresses: endpoints.map(({ address }) => address),
@@ -69,6 +74,10 @@ export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOu
       ),
     reread: () => {
       for (const endpoint of endpoints) endpoint.reread();
+    },
+    publishTo: (places) => {
+      stopPublishing();
+      publications = publicationsOf(places, parts);
     },
     publish: () => Promise.all(publications.map(publishNow)),
     close: () => open.disposeAsync(),
@@ -80,11 +89,14 @@ function identityOf(place: EndpointPlace, parts: BundlesOutParts): EndpointIdent
   return svidIdentity({ ...parts, id: endpointId(place.spiffeId, parts.trustDomain) });
 }
 
-function publicationsOf({ publish, authority, clock, random, log, metrics }: BundlesOutParts): Publication[] {
+function publicationsOf(
+  places: readonly PublishPlace[],
+  { authority, clock, random, log, metrics }: BundlesOutParts,
+): Publication[] {
   const { bundle } = authority;
   const fetch = fetcher({ clock });
   const counted = (publisher: string, outcome: 'ok' | 'failed') => metrics.published.inc({ publisher, outcome });
-  return publish.map((place) => {
+  return places.map((place) => {
     const publisher = publisherOf(place, { fetch, clock });
     return new Publication({ publisher, bundle, clock, random, log, counted });
   });

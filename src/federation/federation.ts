@@ -31,6 +31,8 @@ export interface FederationParts {
 export interface Federation {
   /** What was last seen of an endpoint; undefined where there is no such relationship. */
   state(trustDomain: string): PollState | undefined;
+  /** From the next look on. */
+  setPollFloor(seconds: number): void;
   /** Looks at the endpoint now; rejects with what was wrong. */
   refresh(trustDomain: string): Promise<void>;
   stop(): void;
@@ -44,11 +46,13 @@ export function startFederation(parts: FederationParts): Federation {
 class Pollers implements Federation {
   readonly #parts: FederationParts;
   readonly #pollers = new Map<string, Poller>();
+  #floorMs: number;
   readonly #subscriptions: readonly Disposable[];
 
   constructor(parts: FederationParts) {
     const { registry, clock, metrics } = parts;
     this.#parts = parts;
+    this.#floorMs = parts.pollFloorSeconds * 1000;
     for (const relationship of registry.foreign.relationships()) this.#start(relationship, true);
     this.#subscriptions = [
       registry.onChange((change) => this.#changed(change)),
@@ -60,6 +64,10 @@ class Pollers implements Federation {
 
   state(trustDomain: string): PollState | undefined {
     return this.#pollers.get(trustDomain)?.state;
+  }
+
+  setPollFloor(seconds: number): void {
+    this.#floorMs = seconds * 1000;
   }
 
   async refresh(trustDomain: string): Promise<void> {
@@ -97,13 +105,13 @@ class Pollers implements Federation {
   }
 
   #start(relationship: Relationship, atStart: boolean): void {
-    const { registry, clock, random, log, metrics, pollFloorSeconds, resolve } = this.#parts;
+    const { registry, clock, random, log, metrics, resolve } = this.#parts;
     const { foreign } = registry;
     const parts = {
       ...{ foreign, clock, random, log },
       fetch: fetcher({ clock, ...(resolve === undefined ? {} : { resolve }) }),
       bundleOf: (name: TrustDomain) => this.#bundleOf(name),
-      floorMs: pollFloorSeconds * 1000,
+      floorMs: () => this.#floorMs,
       counted: (trustDomain: string, outcome: string) => metrics.polled.inc({ trust_domain: trustDomain, outcome }),
     };
     const spread = atStart && foreign.bundle(relationship.trustDomain) !== undefined;

@@ -23,7 +23,7 @@ export interface PollerParts extends FetchBundleParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly floorMs: number;
+  readonly floorMs: () => number;
   readonly counted: (trustDomain: string, outcome: 'changed' | 'same' | 'failed') => void;
 }
 
@@ -118,7 +118,7 @@ export class Poller {
     const known = foreign.bundle(this.relationship.trustDomain);
     const { failures } = this.#state;
     const hintSeconds = known?.bundle.refreshHintSeconds;
-    return pauseMs({ hintSeconds, known: known !== undefined, failures, floorMs }, random.fraction());
+    return pauseMs({ hintSeconds, known: known !== undefined, failures, floorMs: floorMs() }, random.fraction());
   }
 
   /** FD-39: for forensics, who was asked and on whose word. */

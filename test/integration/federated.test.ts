@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseBundle } from '../../src/spiffe/bundle.ts';
@@ -126,6 +126,17 @@ describe('two trust domains', () => {
       readFileSync(join(ours.mayfly.directory, 'published.json')),
     );
     expect(published.sequence).toBe(BigInt(JSON.parse((await ours.mayfly.operator.bundle()).spiffe).spiffe_sequence));
+  });
+
+  it('puts it elsewhere when the settings are read again, without a restart', async () => {
+    const elsewhere = join(ours.mayfly.directory, 'elsewhere.json');
+    writeFileSync(
+      ours.settings,
+      readFileSync(ours.settings, 'utf8').replace(/path: \S+published.json/, `path: ${elsewhere}`),
+    );
+    expect(await command(ours, 'config', 'reload')).toMatch(/bundle_publish/);
+    await until('the bundle in its new place', () => existsSync(elsewhere));
+    expect(await command(ours, 'bundle', 'publish')).toContain(`file ${elsewhere}`);
   });
 
   it('FD-38 when one ends it, its workloads lose the other at once, and the other goes on', async () => {
