@@ -59,7 +59,7 @@ const schema = z.strictObject({
     .int()
     .min(4096)
     .default(64 * 1024 * 1024),
-  user_connections: z.number().int().min(1).default(4_000),
+  user_connections: z.number().int().min(1).default(6_000),
   user_calls: z.number().int().min(1).default(12_000),
   user_bytes: z
     .number()
