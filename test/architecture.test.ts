@@ -20,9 +20,7 @@ const rows: Readonly<Record<string, number>> = {
   server: 4,
   federation: 4,
   config: 5,
-  welcome: 5,
   up: 5,
-  reload: 5,
   main: 5,
   cli: 5,
 };

@@ -11,7 +11,7 @@ export function define(command: Command): void {
     examples: ['mayfly up --trust-domain example.org --data-dir ./data', 'mayfly up --config /etc/mayfly.yaml'],
     act: async (_, options) => {
       const config = await loadConfig(options);
-      const { up } = await import('../up.ts');
+      const { up } = await import('../up/up.ts');
       await up(config, () => loadConfig(options));
       return undefined;
     },

@@ -1,6 +1,6 @@
 /** What `mayfly up` says when it is ready: where it listens, and what to type next. */
-import type { Config } from './config.ts';
-import { defaultSockets } from './runtime/defaults.ts';
+import type { Config } from '../config.ts';
+import { defaultSockets } from '../runtime/defaults.ts';
 
 export interface WelcomeParts {
   readonly trustDomain: string;

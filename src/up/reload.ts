@@ -1,6 +1,6 @@
 /** Settings that change under a running issuer, without a stream noticing. What needs a restart is said, and stays. */
-import type { Config } from './config.ts';
-import type { Actor, Ledger } from './ledger/ledger.ts';
+import type { Config } from '../config.ts';
+import type { Actor, Ledger } from '../ledger/ledger.ts';
 
 export type Setting = keyof Config;
 
