@@ -26,13 +26,13 @@ const x509Message = (view: X509View): X509SVIDResponse => {
       hint: entry.hint,
     })),
     crl: [...view.crls.lists],
-    federatedBundles: byTrustDomain(view.federated, authoritiesOf),
+    federatedBundles: byTrustDomain(withX509(view.federated), authoritiesOf),
   };
 };
 
 export const encodeX509Bundles = ({ bundle, federated, crls }: TrustView): X509BundlesResponse => ({
   crl: [...crls.lists],
-  bundles: byTrustDomain([bundle, ...federated], authoritiesOf),
+  bundles: byTrustDomain([bundle, ...withX509(federated)], authoritiesOf),
 });
 
 export const encodeJwt = (views: readonly JwtView[]): JWTSVIDResponse => ({
@@ -42,6 +42,13 @@ export const encodeJwt = (views: readonly JwtView[]): JWTSVIDResponse => ({
 export const encodeJwtBundles = ({ bundle, federated }: TrustView): { bundles: Map<string, Buffer> } => ({
   bundles: byTrustDomain([bundle, ...federated], jwksOf),
 });
+
+/**
+ * A trust domain that has no X.509 authority, any more or at all, is left out where these are told: nobody there is
+ * believed either way (WA-18), and clients in the field break for good on an empty value.
+ */
+const withX509 = (bundles: readonly Bundle[]): Bundle[] =>
+  bundles.filter(({ x509Authorities }) => x509Authorities.length > 0);
 
 /** Name and bundle reach a workload together (SPIFFE Federation section 5.1, FD-34); bundles are never merged (FD-33). */
 const byTrustDomain = <T>(bundles: readonly Bundle[], encode: (bundle: Bundle) => T): Map<string, T> =>

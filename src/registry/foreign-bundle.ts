@@ -1,5 +1,5 @@
 /** Bundles of foreign trust domains, as they were received: kept whole, under the name they were asked for by. */
-import { hash } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
 import { type Bundle, formatBundle, parseBundle } from '../spiffe/bundle.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
@@ -32,7 +32,21 @@ export function readForeignBundle(
   const bundle = parseBundle(trustDomain, document);
   const authorities = bundle.x509Authorities.length + bundle.jwtAuthorities.length;
   if (authorities > mostAuthorities) throw refusal(`has ${authorities} keys; at most ${mostAuthorities} are taken`);
+  for (const certificate of bundle.x509Authorities) requireReadable(certificate);
   return { bundle, document, digest: digestOf(bundle), source, storedAt };
+}
+
+/**
+ * A second reader, OpenSSL: clients in the field give up a whole message, their own identity in it, over one certificate
+ * that they cannot read. What a peer publishes must not do that to ours.
+ */
+function requireReadable(certificate: Buffer): void {
+  try {
+    new X509Certificate(certificate);
+  } catch (cause) {
+    const message = 'The bundle has a certificate that OpenSSL cannot read';
+    throw new IdentityError('invalid-argument', message, { cause, reason: 'bundle-certificate' });
+  }
 }
 
 function digestOf(bundle: Bundle): string {

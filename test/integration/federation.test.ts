@@ -123,7 +123,7 @@ describe('a federation', () => {
     return ['--url', endpoint.url, '--profile', 'https_web', '--roots', roots, '--private-addresses'];
   };
 
-  it('FD-04 goes through its life on the command line, on record, and FD-38 takes its bundle with it', async () => {
+  it('FD-04 BF-03 goes through its life on the command line, on record, and FD-38 takes its bundle with it', async () => {
     await using endpoint = await FakeBundleEndpoint.listen(
       webCertificate(webCa),
       saying((await partner.operator.bundle()).spiffe),
@@ -145,7 +145,9 @@ describe('a federation', () => {
     endpoint.behave = saying('{"keys":[],"spiffe_sequence":18446744073709551615}');
     const refreshed = await command(shapes.federation, 'federation', 'refresh', 'partner.example');
     expect(refreshed).toMatchObject({ sequence: '18446744073709551615', x509Authorities: 0 });
-    expect(decodeX509SvidResponse(await stream.next()).federatedBundles).toEqual(new Map([[there, Buffer.alloc(0)]]));
+    // BF-03: everything is revoked. No entry rather than an empty one, on which clients in the field break.
+    expect(decodeX509SvidResponse(await stream.next()).federatedBundles.size).toBe(0);
+    expect(await trusted(workload)).toEqual([[], [here], [here, there]]);
 
     endpoint.behave = (_, response) => void response.writeHead(500).end();
     const failed = await mayfly.command('federation', 'refresh', 'partner.example');
@@ -161,7 +163,7 @@ describe('a federation', () => {
     const update = ['federation', 'update', 'partner.example', '--url', `${endpoint.url}/moved`];
     expect(await command(shapes.federation, ...update)).toMatchObject({ endpointUrl: `${endpoint.url}/moved` });
     await command(shapes.federation, 'federation', 'delete', 'partner.example');
-    expect(decodeX509SvidResponse(await stream.next()).federatedBundles.size).toBe(0);
+    expect(await trusted(workload)).toEqual([[], [here], [here]]);
     const kinds = (await mayfly.operator.records({ limit: 0 })).map(({ kind }) => kind);
     const told = kinds.filter((kind) => kind.startsWith('federation.') || kind.startsWith('bundle.'));
     expect(told.slice(-6)).toEqual([
