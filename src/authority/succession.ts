@@ -2,7 +2,6 @@
  * Takes the steps that rotation plans, each in the same order: on record, durable, published, used. Whatever is cut
  * when, what the journal says after the next start is a state from which rotation goes on.
  */
-import { createPublicKey } from 'node:crypto';
 import { IdentityError } from '../errors.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import type { Log } from '../runtime/log.ts';
@@ -14,6 +13,7 @@ import { X509Issuer } from './issue-x509.ts';
 import type { AuthorityRecord } from './journal.ts';
 import { Keyring } from './keys/keyring.ts';
 import { type PreparationParts, prepareAuthority } from './preparation.ts';
+import { bundleOf, ofKind, standingOf } from './publication.ts';
 import type { Revocations } from './revocations.ts';
 import { type AuthorityKind, apply, type Due, isUsable, nextStep, type RotationPolicy, type Step } from './rotation.ts';
 
@@ -278,32 +278,3 @@ interface StepReason {
 
 /** Keys of those that sign no more are not needed. */
 const isHeld = ({ state }: AuthorityRecord): boolean => state === 'prepared' || state === 'active';
-
-const ofKind = (authorities: readonly AuthorityRecord[], kind: AuthorityKind): readonly AuthorityRecord[] =>
-  authorities.filter((authority) => authority.kind === kind);
-
-/** Everything the journal knows, in the order in which it was prepared: who is active is not the bundle's business. */
-function bundleOf({ trustDomain, journal, refreshHintSeconds }: SuccessionParts): Bundle {
-  const { authorities, sequence } = journal.content;
-  return {
-    trustDomain,
-    x509Authorities: distinct(
-      authorities.flatMap(
-        ({ certificate, upstream }) => upstream?.roots ?? (certificate === undefined ? [] : [certificate]),
-      ),
-    ),
-    jwtAuthorities: ofKind(authorities, 'jwt').map(({ id, publicKey }) => ({
-      keyId: id,
-      publicKey: createPublicKey({ key: publicKey, format: 'der', type: 'spki' }),
-    })),
-    sequence,
-    refreshHintSeconds,
-  };
-}
-
-/** Authorities below one root have it in common. */
-const distinct = (certificates: readonly Buffer[]): readonly Buffer[] =>
-  certificates.filter((one, index) => certificates.findIndex((other) => other.equals(one)) === index);
-
-const standingOf = ({ journal }: SuccessionParts): ReadonlySet<string> =>
-  new Set(journal.content.authorities.flatMap(({ id, state }) => (state === 'tainted' ? [] : [id])));

@@ -1,0 +1,42 @@
+/** What the journal says, as the world is told it. */
+import { createPublicKey } from 'node:crypto';
+import type { Bundle } from '../spiffe/bundle.ts';
+import type { TrustDomain } from '../spiffe/id.ts';
+import type { AuthorityRecord, Journal } from './journal.ts';
+import type { AuthorityKind } from './rotation.ts';
+
+export interface Published {
+  readonly trustDomain: TrustDomain;
+  readonly journal: Journal;
+  readonly refreshHintSeconds: number;
+}
+
+export const ofKind = (authorities: readonly AuthorityRecord[], kind: AuthorityKind): readonly AuthorityRecord[] =>
+  authorities.filter((authority) => authority.kind === kind);
+
+/** Everything the journal knows, in the order in which it was prepared: who is active is not the bundle's business. */
+export function bundleOf({ trustDomain, journal, refreshHintSeconds }: Published): Bundle {
+  const { authorities, sequence } = journal.content;
+  return {
+    trustDomain,
+    x509Authorities: distinct(
+      authorities.flatMap(
+        ({ certificate, upstream }) => upstream?.roots ?? (certificate === undefined ? [] : [certificate]),
+      ),
+    ),
+    jwtAuthorities: ofKind(authorities, 'jwt').map(({ id, publicKey }) => ({
+      keyId: id,
+      publicKey: createPublicKey({ key: publicKey, format: 'der', type: 'spki' }),
+    })),
+    sequence,
+    refreshHintSeconds,
+  };
+}
+
+/** Authorities below one root have it in common. */
+const distinct = (certificates: readonly Buffer[]): readonly Buffer[] =>
+  certificates.filter((one, index) => certificates.findIndex((other) => other.equals(one)) === index);
+
+/** Ids of those whose signatures may be held on to. */
+export const standingOf = ({ journal }: Pick<Published, 'journal'>): ReadonlySet<string> =>
+  new Set(journal.content.authorities.flatMap(({ id, state }) => (state === 'tainted' ? [] : [id])));
