@@ -9,9 +9,11 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { Random } from '../runtime/random.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/id.ts';
 import { type BundleEndpoint, startBundleEndpoint } from './bundle-endpoint.ts';
-import { type EndpointIdentity, endpointId, fileIdentity, svidIdentity } from './endpoint-identity.ts';
+import type { EndpointIdentity } from './endpoint-identity.ts';
+import { FileIdentity } from './file-identity.ts';
 import { Publication } from './publish.ts';
 import { type PublishPlace, publisherOf } from './publishers.ts';
+import { endpointId, SvidIdentity } from './svid-identity.ts';
 
 /** Where a bundle endpoint listens, and who it is. */
 export type EndpointPlace = { readonly host: string; readonly port: number; readonly path: string } & (
@@ -85,8 +87,8 @@ export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOu
 }
 
 function identityOf(place: EndpointPlace, parts: BundlesOutParts): EndpointIdentity | Promise<EndpointIdentity> {
-  if (place.profile === 'https_web') return fileIdentity({ ...parts, ...place });
-  return svidIdentity({ ...parts, id: endpointId(place.spiffeId, parts.trustDomain) });
+  if (place.profile === 'https_web') return new FileIdentity({ ...parts, ...place });
+  return SvidIdentity.issue({ ...parts, id: endpointId(place.spiffeId, parts.trustDomain) });
 }
 
 function publicationsOf(
