@@ -6,6 +6,7 @@ export const matrix = {
   6: 'a system call that fails',
   7: 'a file of the data directory is damaged',
   8: 'an old copy of the data directory is put back',
+  14: 'the token with the keys is pulled out',
   15: 'clock set an hour forwards',
   16: 'clock set an hour back',
   17: 'asleep, or stopped, beyond every life',

@@ -15,6 +15,7 @@ import { spy } from './kinds/spying.ts';
 import { stalls } from './kinds/stalls.ts';
 import { withoutDescriptors, withoutMemory } from './kinds/starve.ts';
 import { failSyscalls } from './kinds/syscalls.ts';
+import { pullToken } from './kinds/token.ts';
 import { withdraw } from './kinds/withdraw.ts';
 import type { LaneOptions } from './lane.ts';
 import { filePoints, freshPoints, rotationPoints, startPoints } from './points.ts';
@@ -53,6 +54,7 @@ export function lanes({ full, seed }: { readonly full: boolean; readonly seed: n
     { kind: 'descriptors', issuers: times, seconds: 15, work: withoutDescriptors(30) },
     { kind: 'memory', issuers: times, seconds: 30, work: withoutMemory(6) },
     { kind: 'settings', issuers: times, seconds: 30, work: badSettings(2), deserted: true, lives: longLives },
+    { kind: 'token', issuers: times, seconds: 60, work: pullToken(8), idle: true },
     { kind: 'spying', issuers: times, seconds: 40, work: spy(1) },
     { kind: 'clock', issuers: times, seconds: 60, work: jumpClock(60), idle: true },
     { kind: 'sleep', issuers: times, seconds: 30, work: sleepAndWake(40), idle: true },
