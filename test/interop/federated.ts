@@ -2,6 +2,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Federated, startFederated } from '../integration/federated.ts';
+import { run } from '../integration/fixture.ts';
 import { check, holds, same } from './checks.ts';
 import { any, Server } from './echo-server.ts';
 import { go, py, users } from './stage.ts';
@@ -86,6 +87,27 @@ async function bundlesOut(on: Federated): Promise<void> {
     const [found] = await go(mayfly, users.goClient, 'parse-bundle', mayfly.trustDomain, await bundleFile(on, on));
     holds('authorities', Number(found?.['roots']) >= 1 && Number(found?.['keys']) >= 1);
   });
+
+  await check(
+    'openssl reads the revocation lists that are served beside our bundle, signed by an authority in it',
+    async () => {
+      const fetched = await run('curl', [
+        '--silent',
+        '--show-error',
+        '--fail',
+        '--cacert',
+        roots,
+        `${on.web}/crls.pem`,
+      ]);
+      same('curl', fetched.stderr, '');
+      const [lists, authorities] = [
+        shared(on, 'crls.pem', fetched.stdout),
+        shared(on, 'ca.pem', await command(on, 'bundle', 'show')),
+      ];
+      const { stderr } = await run('openssl', ['crl', '-in', lists, '-noout', '-CAfile', authorities]);
+      holds(`verify OK: ${stderr}`, stderr.includes('verify OK'));
+    },
+  );
 
   await check('py-spiffe parses our authorities in PEM and our token keys as a JWK set', async () => {
     const pem = shared(on, 'bundle.pem', await command(on, 'bundle', 'show'));
