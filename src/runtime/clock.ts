@@ -9,10 +9,20 @@ export interface Clock {
 /** setTimeout counts in 32 bits: a longer wait is taken in steps of this many milliseconds. */
 const longestTimer = 2 ** 31 - 1;
 
+/**
+ * Node keeps a list for each different wait of timers that hold nobody, until that wait is over, though nothing is left in
+ * it: a caller who asks with another deadline each time would fill memory. So there are some two thousand waits, each at
+ * most a thirty-second longer than what was asked for.
+ */
+export function coarse(ms: number): number {
+  const unit = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(ms, 1))) - 5);
+  return Math.ceil(ms / unit) * unit;
+}
+
 function schedule(ms: number, run: () => void): Disposable {
   let timer: NodeJS.Timeout;
   const arm = (left: number): void => {
-    const step = Math.min(Math.max(left, 0), longestTimer);
+    const step = Math.min(coarse(Math.max(left, 0)), longestTimer);
     timer = setTimeout(() => (left > step ? arm(left - step) : run()), step);
     timer.unref();
   };
