@@ -78,12 +78,14 @@ describe('settings that are read again', () => {
         seen.x509.add(Math.round(await lifeOfNext()));
       }
     };
-    const loads = [load(), load()];
-    for (let round = 0; round < 30; round++) {
+    const change = async (round: number): Promise<void> => {
       const [x509, jwt] = lives[round % 2] ?? lives[0];
       settings(`x509_svid_ttl: ${x509}s\njwt_svid_ttl: ${jwt}s\n`);
       await mayfly.operator.reloadConfig();
-    }
+    };
+    await change(0);
+    const loads = [load(), load()];
+    for (let round = 1; round < 30; round++) await change(round);
     over = true;
     await Promise.all(loads);
     // What is signed begins ten seconds before it is, and both ends are whole seconds.
