@@ -28,6 +28,8 @@ const trustDomain = TrustDomain.parse('example.org');
 const elsewhere: ReadonlySet<string> = new Set(['authority.retired-recorded', 'authority.retired-journaled']);
 const points = [...rotationPoints, ...orderPoints].filter((point) => !elsewhere.has(point));
 
+const heardMs = 1_000;
+
 export async function killAtEveryStep(times: number): Promise<Kills> {
   const directory = mkdtempSync(join(tmpdir(), 'mayfly-kills-'));
   mkdirSync(join(directory, 'admin'), { mode: 0o700 });
@@ -53,7 +55,8 @@ class Scene implements Kills {
   async die(at: Failpoint, after: number): Promise<void> {
     const issuer = this.#start([{ at, action: 'kill', after }]);
     if ((await issuer.ready) !== undefined) await this.#orderUntilDead(issuer);
-    if (issuer.ended) this.deaths.set(at, (this.deaths.get(at) ?? 0) + 1);
+    // Its orders fail a moment before its end is heard of.
+    if (issuer.hits.length > 0 || (await issuer.hit(1, heardMs))) this.deaths.set(at, (this.deaths.get(at) ?? 0) + 1);
     issuer.signal('SIGKILL');
     await issuer.exited;
     this.#findOrphans(`killed at ${at}`, 1);

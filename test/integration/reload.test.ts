@@ -69,13 +69,14 @@ describe('settings that are read again', () => {
       [1_200, 120],
     ] as const;
     const seen = { x509: new Set<number>(), jwt: new Set<number>() };
-    let over = false;
+    let [over, credentials] = [false, 0];
     const load = async (): Promise<void> => {
       const workload = await mayfly.workload(10001);
       for (let n = 0; !over; n++) {
         const { claims } = readToken(first(await workload.jwt([`reports-${n}`])).svid);
         seen.jwt.add(Number(claims['exp']) - Number(claims['iat']));
         seen.x509.add(Math.round(await lifeOfNext()));
+        credentials += 2;
       }
     };
     const change = async (round: number): Promise<void> => {
@@ -85,13 +86,12 @@ describe('settings that are read again', () => {
     };
     await change(0);
     const loads = [load(), load()];
-    for (let round = 1; round < 30; round++) await change(round);
+    for (let round = 1; round < 30 || credentials < 20; round++) await change(round);
     over = true;
     await Promise.all(loads);
     // What is signed begins ten seconds before it is, and both ends are whole seconds.
     expect([...seen.x509].filter((life) => ![610, 609, 1_210, 1_209].includes(life))).toEqual([]);
     expect([...seen.jwt].filter((life) => life !== 60 && life !== 120)).toEqual([]);
-    expect([...seen.x509, ...seen.jwt].length).toBeGreaterThan(0);
   });
 
   it('do not touch a stream that is open', () => expect(stream.waiting).toBe(0));
