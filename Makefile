@@ -58,14 +58,14 @@ bench: setup ## rates, latencies and memory beside their goals, as one table and
 soak: setup ## half an hour of half load: is memory flat, and is everything given back? MINUTES=… for another time
 	node test/bench/soak.ts --minutes $(or $(MINUTES),30)
 
-fuzz: setup ## hostile bytes into every parser, FUZZ_SECONDS=10 for each, and other verifiers as judges
+fuzz: setup ## hostile bytes into every parser, FUZZ_SECONDS=10 or FUZZ_INPUTS=… for each, and other verifiers as judges
 	node test/fuzz/run.ts
 
 attack: setup ## who is asking: reused pids, exchanged programs, connections handed on, debuggers, namespaces, hidden /proc (needs root)
 	node test/attack/run.ts
 	node test/attack/dying.ts 100000
 
-fault: setup ## kill, cut the power, fill the disk, flip bits, set the clock: thousands of times, within ten minutes (needs root)
+fault: setup ## kill, cut the power, fill the disk, flip bits, set the clock: thousands of times, in FAULT_MINUTES, 8.5 if not said (needs root)
 	node test/fault/run.ts
 
 fault-full: setup ## the same for hours

@@ -3,7 +3,7 @@
  * defaults are where MAYFLY_ADMIN_SOCKET and SPIFFE_ENDPOINT_SOCKET say that clients will look.
  */
 import { isIP } from 'node:net';
-import { LineCounter, parseDocument } from 'yaml';
+import type { Document } from 'yaml';
 import { z } from 'zod';
 import { bundleEndpoints, bundlePublish } from './config/bundles.ts';
 import { duration, parsed } from './config/fields.ts';
@@ -13,6 +13,7 @@ import { IdentityError } from './errors.ts';
 import { defaultSockets } from './runtime/defaults.ts';
 import { formatDuration } from './runtime/duration.ts';
 import { environment } from './runtime/environment.ts';
+import { readYaml } from './runtime/yaml.ts';
 import { shortestTtlSeconds } from './spiffe/entry.ts';
 import { TrustDomain } from './spiffe/id.ts';
 
@@ -151,24 +152,21 @@ function flow(value: unknown): string {
 function parseYaml(text: string): { settings: object; lineOf: (key: string) => number | undefined } {
   if (text.length > longestFile)
     throw new IdentityError('invalid-argument', `the settings exceed ${longestFile} bytes`);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    throw new IdentityError(
-      'invalid-argument',
-      `the settings are not YAML: line ${error.linePos?.[0].line}: ${error.code}`,
-    );
+  const { documents, fault, lineOf } = readYaml(text);
+  if (fault !== undefined) {
+    throw new IdentityError('invalid-argument', `the settings are not YAML: line ${fault.line}: ${fault.message}`);
   }
-  const settings: unknown = plain(document) ?? {};
+  const [document, another] = documents;
+  if (another !== undefined) throw new IdentityError('invalid-argument', 'the settings are more than one document');
+  const settings: unknown = (document && plain(document)) ?? {};
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
     throw new IdentityError('invalid-argument', 'the settings are not a list of `name: value` lines');
   }
-  return { settings, lineOf: (key) => lineOfKey(document, lines, key) };
+  return { settings, lineOf: (key) => lineOfKey(document, lineOf, key) };
 }
 
 /** Aliases have no use in a list of settings, and are how a few lines of YAML become gigabytes. */
-function plain(document: ReturnType<typeof parseDocument>): unknown {
+function plain(document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 });
   } catch (cause) {
@@ -176,10 +174,14 @@ function plain(document: ReturnType<typeof parseDocument>): unknown {
   }
 }
 
-function lineOfKey(document: ReturnType<typeof parseDocument>, lines: LineCounter, key: string): number | undefined {
-  const items: unknown = Reflect.get(document.contents ?? {}, 'items');
+function lineOfKey(
+  document: Document | undefined,
+  lineOf: (offset: number) => number,
+  key: string,
+): number | undefined {
+  const items: unknown = Reflect.get(document?.contents ?? {}, 'items');
   for (const item of Array.isArray(items) ? items : []) {
-    if (item.key?.value === key && item.key.range) return lines.linePos(item.key.range[0]).line;
+    if (item.key?.value === key && item.key.range) return lineOf(item.key.range[0]);
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
-import { type Document, isMap, isSeq, LineCounter, type Node, type ParsedNode, parseAllDocuments } from 'yaml';
+import { type Document, isMap, isSeq, type Node, type ParsedNode } from 'yaml';
+import { readYaml } from '../runtime/yaml.ts';
 import { badLine } from './entry-file.ts';
 
 const mostAliases = 100;
@@ -8,30 +9,18 @@ const mostAliases = 100;
  * their own, or any of these one after the other.
  */
 export function entriesOfYaml(name: string, text: string): { values: unknown[]; lineOf(index: number): number } {
-  const lines = new LineCounter();
+  const { documents, fault, lineOf } = readYaml(text);
+  if (fault !== undefined) throw badLine(name, fault.line, `not YAML: ${fault.message}`);
   const values: unknown[] = [];
   const offsets: number[] = [];
-  for (const document of documentsOf(name, text, lines)) {
-    const [error] = document.errors;
-    if (error !== undefined) throw badLine(name, lines.linePos(error.pos[0]).line, `not YAML: ${error.message}`);
+  for (const document of documents) {
     for (const item of itemsOf(document.contents)) {
       const offset = item.range?.[0] ?? 0;
-      values.push(plain(item, document, (message) => badLine(name, lines.linePos(offset).line, message)));
+      values.push(plain(item, document, (message) => badLine(name, lineOf(offset), message)));
       offsets.push(offset);
     }
   }
-  return { values, lineOf: (index) => lines.linePos(offsets[index] ?? 0).line };
-}
-
-/** The library calls itself once for each level: a file that is all brackets would use up the stack. */
-function documentsOf(name: string, text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
-  try {
-    const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
-    return Array.isArray(documents) ? documents : [];
-  } catch (error) {
-    if (error instanceof RangeError) throw badLine(name, 1, 'not YAML: nested too deep');
-    throw error;
-  }
+  return { values, lineOf: (index) => lineOf(offsets[index] ?? 0) };
 }
 
 /** An alias to nothing, or to too much, shows only here. */

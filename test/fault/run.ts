@@ -26,7 +26,7 @@ const { values } = parseArgs({
 });
 const seed = Number(values.seed ?? process.env['FAULT_SEED'] ?? Math.floor(Math.random() * 1e9));
 /** What is under way when they are over is brought to its end, and judged: that takes up to another minute. */
-const minutes = Number(values.minutes ?? (values.full ? 180 : 8.5));
+const minutes = Number(values.minutes ?? process.env['FAULT_MINUTES'] ?? (values.full ? 180 : 8.5));
 const only = values.only?.split(',');
 
 requireTools();

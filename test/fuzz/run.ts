@@ -3,11 +3,15 @@
  * to other people's verifiers. A target returns or throws an IdentityError, within a second; anything else is a finding,
  * printed with the shortest input that shows it, and the run fails.
  *
- *   node test/fuzz/run.ts [--seconds 10] [--seed 1] [--only jwt-svid,pem] [--skip judges|targets] [--keep]
+ *   node test/fuzz/run.ts [--seconds 10] [--seed 1] [--inputs N] [--only jwt-svid,pem] [--skip judges|targets] [--keep]
  *   node test/fuzz/run.ts --only jwt-svid --input 65794a…      one input again
  *
+ * --inputs ends each target after so many: with a seed, the same ones each time.
  * --keep writes what was found worth keeping into test/fuzz/corpus.
  */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { supervise } from './engine/supervise.ts';
 import type { Result } from './engine/worker.ts';
@@ -19,6 +23,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: process.env['FUZZ_SECONDS'] ?? '10' },
     seed: { type: 'string', default: process.env['FUZZ_SEED'] ?? String(Date.now() % 1_000_000) },
+    inputs: { type: 'string', default: process.env['FUZZ_INPUTS'] ?? '' },
     only: { type: 'string' },
     skip: { type: 'string' },
     input: { type: 'string' },
@@ -27,11 +32,13 @@ const { values } = parseArgs({
 });
 /** The search leaves half of a core idle while it writes down what it tries. */
 const sideBySide = 2;
+const longestShown = 2_000;
 
 const wanted = values.only?.split(',') ?? Object.keys(targets);
 const unknown = wanted.find((name) => targets[name] === undefined);
 if (unknown !== undefined) throw new Error(`no such target: ${unknown}; there are ${Object.keys(targets).join(', ')}`);
-print(`${wanted.length} targets, ${values.seconds} s each, --seed ${values.seed}`);
+const amount = values.inputs === '' ? `${values.seconds} s` : `${values.inputs} inputs`;
+print(`${wanted.length} targets, ${amount} each, --seed ${values.seed}`);
 print(
   `${'target'.padEnd(18)} ${'inputs'.padStart(10)} ${'accepted'.padStart(10)} ${'corpus'.padStart(6)}  code reached`,
 );
@@ -80,7 +87,8 @@ function conclude(): number {
 async function lane(): Promise<void> {
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
     const { seconds, seed, input, keep } = values;
-    tell(name, await supervise({ name, ms: Number(seconds) * 1000, seed: Number(seed), input, keep }));
+    const inputs = values.inputs === '' ? undefined : Number(values.inputs);
+    tell(name, await supervise({ name, ms: Number(seconds) * 1000, seed: Number(seed), inputs, input, keep }));
   }
 }
 
@@ -91,8 +99,16 @@ function tell(name: string, result: Result): void {
   print(`${name.padEnd(18)} ${numbers.join(' ')} ${String(result.corpus).padStart(6)}  ${share}`);
   for (const { what, input } of result.findings) {
     found.push(`${name}: ${what}`);
-    print(`!! ${name}: ${what}\n   node test/fuzz/run.ts --only ${name} --input ${input}`);
+    print(`!! ${name}: ${what}\n   node test/fuzz/run.ts --only ${name} --input ${shown(name, input)}`);
   }
+}
+
+/** A long one goes to a file, so that the terminal keeps the rest. */
+function shown(name: string, input: string): string {
+  if (input.length < longestShown) return input;
+  const path = join(mkdtempSync(join(tmpdir(), 'mayfly-finding-')), name);
+  writeFileSync(path, input);
+  return `"$(cat ${path})"   beginning with ${input.slice(0, 400)}, ${input.length / 2} bytes`;
 }
 
 function print(line: string): void {

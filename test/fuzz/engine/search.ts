@@ -10,6 +10,8 @@ export interface SearchParts {
   readonly coverage: Coverage;
   readonly random: Random;
   readonly target: Target;
+  /** After so many inputs it ends. What is tried then follows from the seed, not from how fast the machine is. */
+  readonly inputs?: number | undefined;
 }
 
 const mostFindings = 10;
@@ -38,15 +40,17 @@ export class Search {
   }
 
   async until(end: number, enough = mostFindings): Promise<void> {
+    const { attempts, inputs } = this.#parts;
     while (performance.now() < end && this.findings.size < enough) {
-      const inputs = Array.from({ length: this.#batch }, () => this.#next());
+      if (inputs !== undefined && attempts.count >= inputs) return;
+      const batch = Array.from({ length: this.#batch }, () => this.#next());
       const begun = performance.now();
-      for (const input of inputs) if (await this.#attempt(input)) this.#keep(input);
+      for (const input of batch) if (await this.#attempt(input)) this.#keep(input);
       const tried = performance.now();
       const reached = this.#parts.coverage.take();
-      this.#adapt(tried - begun, performance.now() - tried);
+      if (inputs === undefined) this.#adapt(tried - begun, performance.now() - tried);
       if (!this.#parts.coverage.isNew(reached)) continue;
-      for (const input of inputs) await this.#judge(input);
+      for (const input of batch) await this.#judge(input);
       // What only happens once, such as filling a cache, is nobody's merit.
       this.#parts.coverage.learn(reached);
     }

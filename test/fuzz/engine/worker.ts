@@ -18,6 +18,8 @@ export interface Order {
   readonly witness: string;
   /** Only this one, in hexadecimal. */
   readonly input?: string | undefined;
+  /** Ends after so many inputs, if the time is not over before. */
+  readonly inputs?: number | undefined;
   /** Ends with so many findings; with ten otherwise. */
   readonly enough?: number | undefined;
   /** Writes the corpus anew. */
@@ -45,7 +47,7 @@ const coverage = new Coverage((url) =>
 );
 const target = await entry.load();
 const attempts = new Attempts(target, new Witness(order.witness));
-const search = new Search({ attempts, coverage, random: randomOf(order.seed), target });
+const search = new Search({ attempts, coverage, random: randomOf(order.seed), target, inputs: order.inputs });
 
 if (order.input === undefined) {
   await search.begin(target.seeds, readCorpus(order.name));
