@@ -22,6 +22,7 @@ test('keys are single values', () => {
 test.each(['- ', '[', '? ', '{a: '])('levels and levels of %j are refused', (opening) => {
   expect(faultIn(opening.repeat(65))).toMatchObject({ message: 'nested deeper than 64 levels' });
   expect(faultIn(opening.repeat(30_000))).toMatchObject({ message: 'nested deeper than 64 levels' });
+  expect(faultIn(` ${opening.repeat(30_000)}`)).toMatchObject({ message: 'nested deeper than 64 levels' });
 });
 
 test('documents come in order, and what the library finds is told with its line', () => {

@@ -18,8 +18,8 @@ export interface Yaml {
 export function readYaml(text: string): Yaml {
   const lines = new LineCounter();
   const lineOf = (offset: number): number => lines.linePos(offset).line;
-  const tokens = [...new Parser(lines.addNewLine).parse(text)];
-  if (isDeeperThan(deepest, tokens)) {
+  const tokens = tokensOf(text, lines);
+  if (tokens === undefined) {
     return { documents: [], lineOf, fault: { line: 1, message: `nested deeper than ${deepest} levels` } };
   }
   const composer = new Composer({ strict: true, uniqueKeys: false });
@@ -61,6 +61,17 @@ const notSingle = 'a key is not a single value';
 function offsetOf(node: unknown): number | undefined {
   const range: unknown = typeof node === 'object' && node !== null ? Reflect.get(node, 'range') : undefined;
   return Array.isArray(range) ? Number(range[0]) : undefined;
+}
+
+/** Undefined when there are too many levels: the parser leaves some of them by calling itself, to the end of the stack. */
+function tokensOf(text: string, lines: LineCounter): CST.Token[] | undefined {
+  try {
+    const tokens = [...new Parser(lines.addNewLine).parse(text)];
+    return isDeeperThan(deepest, tokens) ? undefined : tokens;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function isDeeperThan(limit: number, tokens: readonly CST.Token[]): boolean {

@@ -4,12 +4,12 @@
  * printed with the shortest input that shows it, and the run fails.
  *
  *   node test/fuzz/run.ts [--seconds 10] [--seed 1] [--inputs N] [--only jwt-svid,pem] [--skip judges|targets] [--keep]
- *   node test/fuzz/run.ts --only jwt-svid --input 65794a…      one input again
+ *   node test/fuzz/run.ts --only jwt-svid --input 65794a…      one input again; @FILE has it in a file
  *
  * --inputs ends each target after so many: with a seed, the same ones each time.
  * --keep writes what was found worth keeping into test/fuzz/corpus.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -86,7 +86,8 @@ function conclude(): number {
 
 async function lane(): Promise<void> {
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-    const { seconds, seed, input, keep } = values;
+    const { seconds, seed, keep } = values;
+    const input = values.input?.startsWith('@') ? readFileSync(values.input.slice(1), 'latin1') : values.input;
     const inputs = values.inputs === '' ? undefined : Number(values.inputs);
     tell(name, await supervise({ name, ms: Number(seconds) * 1000, seed: Number(seed), inputs, input, keep }));
   }
@@ -108,7 +109,7 @@ function shown(name: string, input: string): string {
   if (input.length < longestShown) return input;
   const path = join(mkdtempSync(join(tmpdir(), 'mayfly-finding-')), name);
   writeFileSync(path, input);
-  return `"$(cat ${path})"   beginning with ${input.slice(0, 400)}, ${input.length / 2} bytes`;
+  return `@${path}   beginning with ${input.slice(0, 400)}, ${input.length / 2} bytes`;
 }
 
 function print(line: string): void {

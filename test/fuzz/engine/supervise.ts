@@ -1,6 +1,6 @@
 /** Starts the process of a target, watches that it moves, and says what it was doing when it did not. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Witness } from './attempt.ts';
@@ -25,7 +25,9 @@ export async function supervise(order: Omit<Order, 'witness'>): Promise<Result> 
 }
 
 function outcomeOf(order: Order): Promise<Result> {
-  const child = fork(join(import.meta.dirname, 'worker.ts'), [JSON.stringify(order)], {
+  const file = join(order.witness, '..', 'order.json');
+  writeFileSync(file, JSON.stringify(order));
+  const child = fork(join(import.meta.dirname, 'worker.ts'), [file], {
     execArgv: [`--max-old-space-size=${heapMegabytes}`, '--disable-warning=ExperimentalWarning'],
     env: { ...process.env, TMPDIR: join(order.witness, '..') },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -1,7 +1,8 @@
 /**
  * One target in a process of its own, so that one that hangs, dies or eats all memory takes nothing else along. The order
- * comes as JSON in the arguments; the result goes to the parent as a message.
+ * is JSON in the file that the argument names; the result goes to the parent as a message.
  */
+import { readFileSync } from 'node:fs';
 import { planted } from '../planted/targets.ts';
 import { targets } from '../targets.ts';
 import { Attempts, Witness } from './attempt.ts';
@@ -36,7 +37,7 @@ export interface Result {
   readonly findings: readonly { readonly what: string; readonly input: string }[];
 }
 
-const order = JSON.parse(process.argv[2] ?? '') as Order;
+const order = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Order;
 const entry = targets[order.name] ?? planted[order.name];
 if (entry === undefined) throw new Error(`no such target: ${order.name}`);
 const source = new URL('../../../src/', import.meta.url).href;
