@@ -69,7 +69,7 @@ export const entryFile: Target = {
       '\t',
       '<<: *a',
       '*a',
-      `1<<: *\n${'*\n'.repeat(6_000)}`,
+      `1<<: *\n${'*\n'.repeat(2_000)}`,
     ],
   ].map((text) => Buffer.from(text)),
   run: async (input) => {

@@ -24,7 +24,7 @@ export const config: Target = {
       '? - a',
       '!!timestamp 2001-01-01',
       '|+1',
-      '? *\n'.repeat(6_000),
+      '? *\n'.repeat(2_000),
     ],
   ),
   run: (input) => {
