@@ -13,12 +13,14 @@ export interface Health {
 }
 
 export async function healthOf(pid: number, port: number): Promise<Health> {
+  // Before it is asked anything: the connection of the question would be counted or not, as it happens to be closed.
+  const descriptors = readdirSync(`/proc/${pid}/fd`).length;
   const metrics = await text(`http://127.0.0.1:${port}/metrics`);
   const resources = [...metrics.matchAll(/^nodejs_active_resources\{type="(\w+)"\} (\d+)$/gm)];
   return {
     residentMiB: residentKiB(pid) / 1024,
     heapMiB: Number(/^nodejs_heap_size_used_bytes (\d+)/m.exec(metrics)?.[1]) / 2 ** 20,
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    descriptors,
     threads: readdirSync(`/proc/${pid}/task`).length,
     resources: Object.fromEntries(resources.map(([, type, count]) => [type, Number(count)])),
   };
