@@ -6,7 +6,7 @@ import type { GrpcServer } from '../runtime/grpc-server.ts';
 import { peerUid } from '../runtime/kernel.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Peer, Peers } from '../runtime/peer.ts';
-import { descriptorOf } from '../runtime/unix-socket.ts';
+import { descriptorOf } from '../runtime/socket-handle.ts';
 import type { Budget, Budgets } from './budgets.ts';
 
 export interface EndpointParts {

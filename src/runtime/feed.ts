@@ -10,7 +10,7 @@ import type http2 from 'node:http2';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { duplicate } from './kernel.ts';
-import { handleOf } from './unix-socket.ts';
+import { handleOf } from './socket-handle.ts';
 
 /** Some twenty calls, or fifty of a caller who wants to be a burden. */
 const pieceBytes = 2048;

@@ -6,7 +6,7 @@
  */
 import type net from 'node:net';
 import { firstWriter } from './kernel.ts';
-import { handleOf } from './unix-socket.ts';
+import { handleOf } from './socket-handle.ts';
 
 /** A caller connects because it has something to say. */
 const silenceMs = 10_000;

@@ -8,8 +8,8 @@ import type { Duplex } from 'node:stream';
 import { elapsed, systemClock } from './clock.ts';
 import { feed } from './feed.ts';
 import type { Member } from './roster.ts';
+import { handleOf } from './socket-handle.ts';
 import { flatten } from './stream-table.ts';
-import { handleOf } from './unix-socket.ts';
 
 /** Why we ended a connection. */
 export type Cut = 'protocol-error' | 'flood' | 'silent' | 'no-greeting' | 'no-call' | 'idle' | 'goaway' | 'deaf';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../test/fakes/eventually.ts';
 import { inspectProcess, type Peer, Peers, startedAt } from './peer.ts';
-import { descriptorOf, listenUnix, type UnixSocket } from './unix-socket.ts';
+import { descriptorOf } from './socket-handle.ts';
+import { listenUnix, type UnixSocket } from './unix-socket.ts';
 
 /** Real processes connect; each line that it is sent, the script runs, and says so unless it is another program by then. */
 const script = `

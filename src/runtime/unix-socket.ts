@@ -2,18 +2,19 @@
  * A Unix socket that we own: taken over when its last owner was killed, never stolen from one that lives, in a
  * directory where nobody else can put another in its place (SE-06, EP-34, EP-35).
  */
-import { chmodSync, closeSync, fstatSync, lstatSync, mkdirSync, openSync, type Stats, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, type Stats, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
 import { failpoint } from './failpoint.ts';
 import { acceptNext, noteWriters, tryLock } from './kernel.ts';
+import { prepareDirectory, type SocketMode } from './socket-directory.ts';
+import { descriptorOf, handleOf, pausedSocket } from './socket-handle.ts';
 
 export interface UnixSocketOptions {
   readonly path: string;
-  /** 0o666: every local user may connect, attestation is the gate. 0o600: the operator alone. */
-  readonly mode: 0o666 | 0o600;
+  readonly mode: SocketMode;
   /** May this connection come in? Asked of its descriptor, before anything is made of it; absent: all may. */
   readonly screen?: (descriptor: number) => boolean;
   /** Is given a socket that nobody reads yet: what waits on it still has the label of its writer. */
@@ -137,50 +138,6 @@ function fileAt(path: string): string {
 
 const fileOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
 
-/** The first directory on the way to `path` that other users cannot pass, so that a socket there is for the owner alone. */
-export function closedDirectory(path: string): string | undefined {
-  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) if ((lstatSync(at).mode & 0o001) === 0) return at;
-  return undefined;
-}
-
-/**
- * Whoever may write the directory, or one above it, may put a socket of their own there and feed callers false roots.
- * What is there is judged before anything is made in it, and as a whole afterwards.
- */
-function prepareDirectory(directory: string, mode: UnixSocketOptions['mode']): void {
-  const present = firstPresent(directory);
-  assertClosed(present, present === directory);
-  if (present === directory) return;
-  const wanted = mode === 0o666 ? 0o755 : 0o700;
-  mkdirSync(directory, { recursive: true, mode: wanted });
-  chmodSync(directory, wanted);
-  assertClosed(directory, true);
-}
-
-function firstPresent(directory: string): string {
-  for (let at = directory; ; at = dirname(at)) {
-    if (lstatSync(at, { throwIfNoEntry: false }) !== undefined || at === dirname(at)) return at;
-  }
-}
-
-/** @param isLeaf the socket is to lie in it: then even a sticky directory is too open */
-function assertClosed(directory: string, isLeaf: boolean): void {
-  for (let at = directory, leaf = isLeaf; ; at = dirname(at), leaf = false) {
-    const stats = lstatSync(at);
-    if (!stats.isDirectory()) throw refusal(`${at} is not a directory; a socket path may not lead through a link`);
-    const fault = faultOf(stats, leaf);
-    if (fault !== undefined) throw refusal(`the socket directory ${at} ${fault}; choose another, or: chmod go-w ${at}`);
-    if (at === dirname(at)) return;
-  }
-}
-
-function faultOf(stats: Stats, leaf: boolean): string | undefined {
-  const sticky = (stats.mode & 0o1000) !== 0;
-  if (stats.uid !== 0 && stats.uid !== process.geteuid?.()) return `belongs to uid ${stats.uid}`;
-  if ((stats.mode & 0o022) !== 0 && (leaf || !sticky)) return 'can be written by others';
-  return undefined;
-}
-
 const lockOf = (path: string): string => `${path}.lock`;
 
 /** The lock dies with its holder, so a killed owner leaves none behind. */
@@ -255,34 +212,6 @@ const listen = (options: UnixSocketOptions): Promise<net.Server> =>
     // At once: who connects before this has no label, and is cut.
     if (server.listening) noteWriters(handleOf(server).fd);
   });
-
-/** What Node has under a socket: a libuv pipe. Node keeps it to itself; the kernel's questions need the descriptor. */
-export interface Handle {
-  readonly fd: number;
-  readonly bytesRead: number;
-  /** Bytes that were written and wait for the other end to read. */
-  readonly writeQueueSize: number;
-  reading: boolean;
-  onread: unknown;
-  useUserBuffer(buffer: Buffer): void;
-  readStart(): void;
-  readStop(): void;
-}
-
-function pausedSocket(descriptor: number): net.Socket {
-  // As `pauseOnConnect` does it; of a socket made from a descriptor Node's types do not know the option.
-  const options = { fd: descriptor, readable: true, writable: true, pauseOnCreate: true };
-  return new net.Socket(options);
-}
-
-export function handleOf(socket: net.Socket | net.Server): Handle {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  if (typeof fd !== 'number' || fd < 0) throw new IdentityError('unavailable', 'the connection is closed');
-  return handle as Handle;
-}
-
-export const descriptorOf = (socket: net.Socket): number => handleOf(socket).fd;
 
 const refusal = (message: string, cause?: unknown): IdentityError =>
   new IdentityError('failed-precondition', message, { cause });

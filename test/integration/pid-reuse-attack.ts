@@ -6,7 +6,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type net from 'node:net';
 import { type Peer, Peers } from '../../src/runtime/peer.ts';
-import { descriptorOf, listenUnix } from '../../src/runtime/unix-socket.ts';
+import { descriptorOf } from '../../src/runtime/socket-handle.ts';
+import { listenUnix } from '../../src/runtime/unix-socket.ts';
 
 const [path = '', count = '0'] = process.argv.slice(2);
 const connectAndDie = `import socket,os\ns=socket.socket(socket.AF_UNIX)\ns.connect('${path}')\nprint(os.getpid(), flush=True)\n`;
