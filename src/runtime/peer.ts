@@ -2,7 +2,7 @@
  * Who is at the other end of a connection: facts of the kernel, never text from the caller (R-PEER-1, R-PEER-2).
  * A process is learned once; what proves it is kept open, so that asking "still the same?" costs some ten microseconds.
  */
-import { closeSync, readSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { IdentityError } from '../errors.ts';
 import { ExitWatch } from './exit-watch.ts';
@@ -19,7 +19,8 @@ import {
   readLinkBelow,
   sameFile,
 } from './kernel.ts';
-import { findIdLines, isTraced, type ProcessIds, parseIds, parseStartTime } from './proc-text.ts';
+import { readStatus, startTimeOf } from './proc-files.ts';
+import { findIdLines, isTraced, type ProcessIds, parseIds } from './proc-text.ts';
 import { assertSight } from './sight.ts';
 
 /** `traced`: the same, but under the control of a debugger, which writes its memory and its registers. */
@@ -247,19 +248,4 @@ function unseen(pid: number, cause: IdentityError): IdentityError {
   const advice = 'mayfly needs CAP_SYS_PTRACE, and a /proc that hides nothing from it (hidepid)';
   const why = new Error(`/proc does not show process ${pid}, which is alive: ${advice}`, { cause });
   return new IdentityError('permission-denied', 'no identity issued', { reason: 'peer-hidden', cause: why });
-}
-
-/** /proc/PID/status is some 1.4 KiB; a process with the most groups (65536) passes this and is refused as doubt. */
-const text = Buffer.alloc(64 * 1024);
-
-/** In the shared buffer: compare or copy before the next read. */
-const readStatus = (status: number): Buffer => text.subarray(0, readSync(status, text, 0, text.length, 0));
-
-function startTimeOf(directory: number): bigint {
-  const fd = openBelow(directory, 'stat');
-  try {
-    return parseStartTime(text.subarray(0, readSync(fd, text, 0, 4096, 0)));
-  } finally {
-    closeSync(fd);
-  }
 }
