@@ -16,6 +16,7 @@ const rows: Readonly<Record<string, number>> = {
   registry: 3,
   attest: 3,
   ledger: 3,
+  cloud: 3,
   agent: 4,
   server: 4,
   federation: 4,
