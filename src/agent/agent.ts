@@ -3,6 +3,7 @@ import { type ErrorCode, IdentityError } from '../errors.ts';
 import { HealthService } from '../gen/grpc/health/v1/health.ts';
 import { ServerReflectionService as ReflectionV1 } from '../gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService as ReflectionV1Alpha } from '../gen/grpc/reflection/v1alpha/reflection.ts';
+import { ExchangesService } from '../gen/mayfly/workload/v1/exchanges.ts';
 import { SpiffeWorkloadAPIService } from '../gen/workload.ts';
 import { sleep } from '../runtime/clock.ts';
 import { GrpcServer } from '../runtime/grpc-server.ts';
@@ -13,6 +14,7 @@ import { listenUnix } from '../runtime/unix-socket.ts';
 import { type BudgetLimits, Budgets } from './budgets.ts';
 import { Delivery } from './delivery.ts';
 import { acceptConnection } from './endpoint.ts';
+import { exchanges } from './exchanges.ts';
 import { health } from './health.ts';
 import { Identities, type IdentitiesParts } from './identities.ts';
 import { reflection } from './reflection.ts';
@@ -43,7 +45,12 @@ const streamsPerConnection = 100;
 const stopGraceMs = 2_000;
 /** The rest is for the ledger, the registry and what is known of each caller. */
 const shareOfDescriptors = 0.9;
-const services = ['SpiffeWorkloadAPI', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection'];
+const services = [
+  'SpiffeWorkloadAPI',
+  'mayfly.workload.v1.Exchanges',
+  'grpc.health.v1.Health',
+  'grpc.reflection.v1.ServerReflection',
+];
 
 export async function startAgent(parts: AgentParts): Promise<Agent> {
   const { authority, clock, log, limits, metrics } = parts;
@@ -61,6 +68,7 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   const delivery = new Delivery();
   const isRevoked = (jti: string): boolean => authority.revocations.has({ jti });
   server.add(SpiffeWorkloadAPIService, workloadApi({ identities, delivery, clock, isRevoked }));
+  server.add(ExchangesService, exchanges({ ...parts, identities }));
   server.add(HealthService, health(services));
   server.add(ReflectionV1, reflection(services));
   server.add(ReflectionV1Alpha, reflection(services));
@@ -98,9 +106,9 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
   };
 }
 
-/** Every call of the Workload API carries the header, or is not looked at (Workload Endpoint section 3): it defeats SSRF. */
+/** Every call that is about the caller carries the header, or is not looked at (Workload Endpoint section 3): it defeats SSRF. */
 function requireHeader(path: string, call: { metadata: Readonly<Record<string, unknown>> }): void {
-  if (!path.startsWith('/SpiffeWorkloadAPI/')) return;
+  if (!path.startsWith('/SpiffeWorkloadAPI/') && !path.startsWith('/mayfly.')) return;
   if (call.metadata['workload.spiffe.io'] === 'true') return;
   throw new IdentityError('invalid-argument', 'security header missing from request: send workload.spiffe.io: true');
 }

@@ -12,7 +12,7 @@ import type { PeerProcess, Peers } from '../runtime/peer.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import { audienceAllowed, type Entry, matches } from '../spiffe/entry.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/id.ts';
-import { type Attestation, type HeldX509Svid, Instance, subjectOf } from './instance.ts';
+import { type Attestation, type HeldSvid, type HeldX509Svid, Instance, subjectOf } from './instance.ts';
 import { Issuance, type IssuanceParts } from './issuance.ts';
 import { federates, type TrustView, trustDomainsIn, trustOf } from './trust.ts';
 
@@ -110,6 +110,14 @@ export class Identities {
       return { views, endsAt: Math.min(...views.map(({ expiresAt }) => expiresAt)) };
     });
     return views;
+  }
+
+  /** The SVID of that name, which this very process holds for an identity that it is still owed. */
+  async held(instance: Instance, name: { readonly jti?: string; readonly serial?: string }): Promise<HeldSvid> {
+    const owed = await this.#entitled(instance);
+    const held = instance.svid(name);
+    if (held !== undefined && owed.some(({ id }) => id === held.entry.id)) return held;
+    throw new IdentityError('not-found', 'this process holds no such SVID: fetch one on this socket and name that');
   }
 
   /** The bundles, for a process that is owed at least one identity. */

@@ -34,6 +34,13 @@ export interface HeldJwtSvid {
   readonly reuseUntil: number;
 }
 
+/** One of either kind, by what it is known by. */
+export interface HeldSvid {
+  readonly entry: Entry;
+  readonly jti?: string;
+  readonly serial?: string;
+}
+
 export interface Attestation {
   readonly selectors: ReadonlySet<Selector>;
   /** Were executables hashed? Once an entry asks for that, an attestation without it is stale. */
@@ -89,6 +96,13 @@ export class Instance {
     return good && now < held.reuseUntil && held.issuedAt - skewMs <= now ? held : undefined;
   }
 
+  /** The SVID of that name, if this very process was given it and still holds it. */
+  svid({ jti, serial }: { readonly jti?: string; readonly serial?: string }): HeldSvid | undefined {
+    if (jti !== undefined) return [...this.#tokens.values()].find((held) => held.jti === jti);
+    const plain = plainSerial(serial ?? '');
+    return [...this.x509.values()].find((held) => plainSerial(held.serial) === plain);
+  }
+
   keepToken(key: string, held: HeldJwtSvid): void {
     this.#tokens.delete(key);
     this.#tokens.set(key, held);
@@ -100,6 +114,9 @@ export class Instance {
     this.#tokens.clear();
   }
 }
+
+/** Programs print a serial number with a zero in front or without. */
+const plainSerial = (serial: string): string => serial.toLowerCase().replace(/^0+/, '');
 
 /** Who holds a credential, for the ledger: facts of the kernel only. */
 export const subjectOf = ({ id, process }: Instance) => ({

@@ -13,6 +13,7 @@ export const gist = (record: object): string =>
 function fact(key: string, value: unknown): string[] {
   if (typeof value === 'number' && /At$|^not(Before|After)$/.test(key)) return [`${key}=${at(value)}`];
   if (typeof value === 'number' || typeof value === 'boolean') return [`${key}=${value}`];
+  if (key === 'stated') return [`${key}=(${gist(value as object)})`];
   if (typeof value !== 'string' || value === '') return [];
   return [`${key}=${/^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)}`];
 }

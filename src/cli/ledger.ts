@@ -19,6 +19,7 @@ interface Filter {
   readonly pid?: number;
   readonly serial?: string;
   readonly jti?: string;
+  readonly exchange?: string;
   readonly authority?: string;
   readonly kind?: string;
   readonly since?: number;
@@ -115,6 +116,7 @@ function filters(command: Command): Command {
     .option('--pid <pid>', 'about this process', parsed(parsePid))
     .option('--serial <hex>', 'about the certificate with this serial number')
     .option('--jti <id>', 'about the JWT-SVID with this jti')
+    .option('--exchange <id>', 'about this exchange: the end of the session’s name at the relying party')
     .option('--authority <id>', 'about this authority, and what it signed')
     .option('--kind <kind>', 'of this kind')
     .option('--since <time>', 'not older than this: RFC 3339, or 1h (ago)', parsed(since));
@@ -127,6 +129,7 @@ async function recordsOf(admin: Admin, filter: Filter, seq: number, limit: numbe
     pid: filter.pid ?? 0,
     serial: (filter.serial ?? '').replaceAll(':', '').toLowerCase(),
     jti: filter.jti ?? '',
+    exchange: filter.exchange ?? '',
     authority: filter.authority ?? '',
     kind: filter.kind ?? '',
     since: filter.since === undefined ? undefined : new Date(filter.since),
@@ -136,8 +139,8 @@ async function recordsOf(admin: Admin, filter: Filter, seq: number, limit: numbe
   return records.map(recordDocument).sort((a, b) => a.seq - b.seq);
 }
 
-const isNarrow = ({ spiffeId, owner, pid, serial, jti, authority, kind, since }: Filter): boolean =>
-  [spiffeId, owner, pid, serial, jti, authority, kind, since].some((value) => value !== undefined);
+const isNarrow = ({ spiffeId, owner, pid, serial, jti, exchange, authority, kind, since }: Filter): boolean =>
+  [spiffeId, owner, pid, serial, jti, exchange, authority, kind, since].some((value) => value !== undefined);
 
 const nothingNamed = (): CommandError =>
   new CommandError('invalid-argument', 'no record is named', 'Name one by its number, or by --jti, --serial, …');

@@ -31,6 +31,29 @@ export interface Grounds {
   readonly owner: string;
 }
 
+/** An SVID is exchanged for a credential of somebody else's: by whom and with which one, as we know it. */
+export interface Exchange extends Grounds {
+  /** What leads back here from the relying party's own log: it stands in the session's name there. */
+  readonly exchange: string;
+  readonly jti?: string | undefined;
+  readonly serial?: string | undefined;
+}
+
+/** What the process says it is about to do. Its own words: nothing is decided by them. */
+export interface StatedIntent {
+  readonly target: string;
+  readonly endpoint: string;
+  readonly role?: string | undefined;
+}
+
+/** What the process says it obtained. */
+export interface StatedGain {
+  readonly principal?: string | undefined;
+  /** What it is known by, never the secret. */
+  readonly credential?: string | undefined;
+  readonly expiresAt?: number | undefined;
+}
+
 /** Who gave an order: the caller of the admin socket, or mayfly itself where it is absent. */
 export interface Actor {
   readonly actorUid?: number | undefined;
@@ -117,6 +140,10 @@ export type LedgerEvent =
     } & Subject &
       Grounds)
   | CredentialRevoked
+  | ({ readonly kind: 'exchange.begun'; readonly stated: StatedIntent } & Exchange & Subject)
+  | ({ readonly kind: 'exchange.obtained'; readonly stated: StatedIntent & StatedGain } & Exchange & Subject)
+  | ({ readonly kind: 'exchange.failed'; readonly stated: StatedIntent & { readonly failure: string } } & Exchange &
+      Subject)
   | { readonly kind: 'instance.ended'; readonly instance: string; readonly pid: number; readonly reason: string }
   | ({ readonly kind: 'entry.created'; readonly after: object } & EntryChange)
   | ({ readonly kind: 'entry.updated'; readonly before: object; readonly after: object } & EntryChange)

@@ -12,6 +12,8 @@ export interface LedgerFilter {
   /** Hexadecimal, in either case, with or without colons. */
   readonly serial?: string | undefined;
   readonly jti?: string | undefined;
+  /** The id of an exchange, as it stands in the session's name at the relying party. */
+  readonly exchange?: string | undefined;
   /** The id of an authority: what became of it, and what it signed. */
   readonly authority?: string | undefined;
   /** Written at that moment or later, milliseconds since the epoch. */
@@ -58,13 +60,14 @@ interface Test {
 }
 
 function compile(filter: LedgerFilter, lastSeq: number): Test {
-  const { spiffeId, owner, pid, jti, authority, kind, seq } = filter;
+  const { spiffeId, owner, pid, jti, exchange, authority, kind, seq } = filter;
   const serial = filter.serial && plainSerial(filter.serial);
   const since = filter.since === undefined ? '' : new Date(filter.since).toISOString();
   const fits = (record: Json): boolean =>
     Number(record['seq']) <= lastSeq &&
     (seq === undefined || record['seq'] === seq) &&
     (jti === undefined || record['jti'] === jti) &&
+    (exchange === undefined || record['exchange'] === exchange) &&
     (authority === undefined || record['authority'] === authority) &&
     (serial === undefined || plainSerial(String(record['serial'])) === serial) &&
     (pid === undefined || record['pid'] === pid) &&
@@ -75,8 +78,19 @@ function compile(filter: LedgerFilter, lastSeq: number): Test {
 }
 
 /** The rarest there is. */
-function needleOf({ seq, jti, serial, pid, authority, spiffeId, owner, kind }: LedgerFilter): string | undefined {
+function needleOf({
+  seq,
+  exchange,
+  jti,
+  serial,
+  pid,
+  authority,
+  spiffeId,
+  owner,
+  kind,
+}: LedgerFilter): string | undefined {
   if (seq !== undefined) return `{"seq":${seq},`;
+  if (exchange !== undefined) return `"exchange":${jsonText(exchange)}`;
   if (jti !== undefined) return `"jti":${jsonText(jti)}`;
   if (serial !== undefined) return `${serial}"`;
   if (pid !== undefined) return `"pid":${pid}`;

@@ -1,5 +1,6 @@
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { IdentityError } from '../errors.ts';
+import { ExchangesClient } from '../gen/mayfly/workload/v1/exchanges.ts';
 import {
   type JWTBundlesResponse,
   type JWTSVIDResponse,
@@ -12,6 +13,7 @@ import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import { abandoned, messages, unary } from './call.ts';
 import { findEndpoint, grpcTarget } from './endpoint.ts';
+import { Exchanges } from './exchanges.ts';
 import {
   audienceSet,
   type FetchedJwtSvid,
@@ -57,13 +59,20 @@ export interface JwtSvidToValidate extends CallOptions {
 export class WorkloadApiClient implements Disposable {
   readonly clock: Clock;
   readonly #random: Random;
+  /** What is obtained elsewhere with these SVIDs, in mayfly's ledger. */
+  readonly exchanges: Exchanges;
   readonly #stub: Stub;
   readonly #closed = new AbortController();
 
   constructor(options: WorkloadApiClientOptions = {}) {
     this.clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
-    this.#stub = new Stub(grpcTarget(findEndpoint(options.address)), credentials.createInsecure(), channel);
+    const [target, insecure] = [grpcTarget(findEndpoint(options.address)), credentials.createInsecure()];
+    this.#stub = new Stub(target, insecure, channel);
+    const sameConnection = { channelOverride: this.#stub.getChannel() };
+    this.exchanges = new Exchanges(new ExchangesClient(target, insecure, sameConnection), (signal) =>
+      this.#until(signal),
+    );
   }
 
   /** Who we are and whom to believe, now. */

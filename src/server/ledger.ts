@@ -44,6 +44,7 @@ const filterOf = (request: wire.ListRecordsRequest): LedgerFilter => ({
   ...(request.pid === 0 ? {} : { pid: request.pid }),
   ...(request.serial === '' ? {} : { serial: request.serial }),
   ...(request.jti === '' ? {} : { jti: request.jti }),
+  ...(request.exchange === '' ? {} : { exchange: request.exchange }),
   ...(request.authority === '' ? {} : { authority: request.authority }),
   ...(request.since === undefined ? {} : { since: momentOf('since', request.since) }),
   ...(request.kind === '' ? {} : { kind: request.kind }),

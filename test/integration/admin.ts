@@ -127,6 +127,7 @@ export class Operator implements Disposable {
       pid: 0,
       serial: '',
       jti: '',
+      exchange: '',
       authority: '',
       since: undefined,
       kind: '',

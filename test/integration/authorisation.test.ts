@@ -11,7 +11,7 @@ import { type Mayfly, startMayfly, until } from './fixture.ts';
 import { encodeJwtSvidRequest, encodeValidateRequest, field } from './wire.ts';
 import { grpc, startWorkload, type Workload } from './workload.ts';
 
-const { ok, invalidArgument, permissionDenied, unimplemented } = grpc;
+const { ok, invalidArgument, notFound, permissionDenied, unimplemented } = grpc;
 
 interface Rule {
   /** Without the security header. */
@@ -41,6 +41,15 @@ const workloadSocket: Readonly<Record<string, Rule>> = {
   },
   'SpiffeWorkloadAPI/FetchWITSVID': notOffered,
   'SpiffeWorkloadAPI/FetchWITBundles': notOffered,
+  // About an SVID that nobody holds, and an exchange that nobody began.
+  'mayfly.workload.v1.Exchanges/BeginExchange': {
+    ...{ bare: invalidArgument, stranger: permissionDenied, owed: notFound },
+    request: Buffer.concat([field(1, 'f7cc9c7b'), field(3, 'aws'), field(4, 'https://sts.example')]),
+  },
+  'mayfly.workload.v1.Exchanges/EndExchange': {
+    ...{ bare: invalidArgument, stranger: notFound, owed: notFound },
+    request: Buffer.concat([field(1, 'f7cc9c7b'), field(3, 'failed')]),
+  },
   'grpc.health.v1.Health/Check': everybody,
   'grpc.health.v1.Health/Watch': everybody,
   'grpc.reflection.v1.ServerReflection/ServerReflectionInfo': reflection,

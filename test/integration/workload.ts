@@ -17,6 +17,7 @@ export const grpc = {
   ok: 0,
   cancelled: 1,
   invalidArgument: 3,
+  notFound: 5,
   permissionDenied: 7,
   unimplemented: 12,
   unavailable: 14,

@@ -77,7 +77,17 @@ export async function adminRequests(): Promise<Target> {
 function seeds(): Buffer[] {
   const filter = { spiffeId: 'spiffe://example.org/web', owner: 'ada', selectors: ['unix:uid:1'], limit: 1 };
   const since = new Date(1e12);
-  const records = { ...filter, pid: 1, serial: 'aa', jti: 'x', authority: '', since, kind: 'ledger.segment', seq: 1 };
+  const records = {
+    ...filter,
+    pid: 1,
+    serial: 'aa',
+    jti: 'x',
+    exchange: 'y',
+    authority: '',
+    since,
+    kind: 'ledger.segment',
+    seq: 1,
+  };
   const federation = {
     ...{ trustDomain: 'partner.example', endpointUrl: 'https://partner.example/', profile: 'https_spiffe' },
     ...{
@@ -97,7 +107,17 @@ function seeds(): Buffer[] {
     UpdateFederationRequest.encode({ federation, fields: ['endpoint_url', 'profile'] }),
     SetForeignBundleRequest.encode({ trustDomain: 'partner.example', bundle: '{"keys":[]}' }),
     ListRecordsRequest.encode(records),
-    ListRecordsRequest.encode({ ...records, spiffeId: '', owner: '', pid: 0, serial: '', jti: '', kind: '', seq: 0 }),
+    ListRecordsRequest.encode({
+      ...records,
+      spiffeId: '',
+      owner: '',
+      pid: 0,
+      serial: '',
+      jti: '',
+      exchange: '',
+      kind: '',
+      seq: 0,
+    }),
   ].map((writer) => Buffer.from(writer.finish()));
 }
 

@@ -6,6 +6,7 @@ import { IdentityError } from '../../../src/errors.ts';
 import { HealthService } from '../../../src/gen/grpc/health/v1/health.ts';
 import { ServerReflectionService } from '../../../src/gen/grpc/reflection/v1/reflection.ts';
 import { AdminService, Entry } from '../../../src/gen/mayfly/admin/v1/admin.ts';
+import { ExchangesService } from '../../../src/gen/mayfly/workload/v1/exchanges.ts';
 import * as workload from '../../../src/gen/workload.ts';
 import { FrameReader, frame, parseTimeout } from '../../../src/runtime/grpc-frames.ts';
 import { GrpcServer } from '../../../src/runtime/grpc-server.ts';
@@ -75,12 +76,17 @@ interface Codec {
   encode(message: unknown): Buffer;
 }
 
-const codecs = [workload.SpiffeWorkloadAPIService, AdminService, HealthService, ServerReflectionService].flatMap(
-  (service) =>
-    Object.values(service).flatMap((method) => [
-      { decode: method.requestDeserialize, encode: method.requestSerialize },
-      { decode: method.responseDeserialize, encode: method.responseSerialize },
-    ]),
+const codecs = [
+  workload.SpiffeWorkloadAPIService,
+  AdminService,
+  HealthService,
+  ServerReflectionService,
+  ExchangesService,
+].flatMap((service) =>
+  Object.values(service).flatMap((method) => [
+    { decode: method.requestDeserialize, encode: method.requestSerialize },
+    { decode: method.responseDeserialize, encode: method.responseSerialize },
+  ]),
 ) as readonly Codec[];
 
 /** The first byte chooses among all messages of all services: what is decoded can be encoded, and is then a fixed point. */
