@@ -1,11 +1,12 @@
 /** One gRPC call: a stream of HTTP/2 with its request read, its handler run and its status sent exactly once. */
 import type http2 from 'node:http2';
-import { grpcStatus, IdentityError } from '../errors.ts';
+import { IdentityError } from '../errors.ts';
 import { elapsed, systemClock } from './clock.ts';
 import { failpoint } from './failpoint.ts';
 import type { Allowance } from './grpc-connection.ts';
-import { encodeStatusMessage, FrameReader, frame, parseTimeout, Shared } from './grpc-frames.ts';
+import { FrameReader, frame, parseTimeout, Shared } from './grpc-frames.ts';
 import type { Call, Method } from './grpc-server.ts';
+import { responseHeaders, statusOf } from './grpc-status.ts';
 import type { Member } from './roster.ts';
 import { Wake } from './watch.ts';
 
@@ -21,7 +22,6 @@ export interface GrpcCallParts<Peer> {
   readonly ended: () => void;
 }
 
-const INTERNAL = 13;
 /** For the whole of a request that is one message. */
 const requestMs = 10_000;
 /** For one answer to be taken. Who reads slower than this is not served (reliability: slow readers). */
@@ -264,18 +264,10 @@ const notExactlyOne = (): IdentityError => new IdentityError('unimplemented', 't
 /** One for all: an error costs its stack, and this one says nothing. */
 const callerGone = new IdentityError('cancelled', 'the caller has gone');
 
-const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' };
-
 function decode<Peer>(method: Method<Peer>, message: Buffer): unknown {
   try {
     return method.definition.requestDeserialize(message);
   } catch (cause) {
     throw new IdentityError('invalid-argument', 'the request is not a valid protobuf message', { cause });
   }
-}
-
-function statusOf(error: Error | undefined): http2.OutgoingHttpHeaders {
-  if (error === undefined) return { 'grpc-status': '0' };
-  const status = error instanceof IdentityError ? grpcStatus(error.code) : INTERNAL;
-  return { 'grpc-status': String(status), 'grpc-message': encodeStatusMessage(error.message) };
 }
