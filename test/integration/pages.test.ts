@@ -9,7 +9,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('the page on', () => {
   it.each([
-    ['rotation', 7],
+    ['rotation', 12],
+    ['keys', 2],
     ['federation', 8],
   ])('%s says what happens when its commands are typed', { timeout: 300_000 }, async (name, least) => {
     const steps = stepsOf(readFileSync(join(root, `docs/operate/${name}.md`), 'utf8'));
