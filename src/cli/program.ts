@@ -16,6 +16,8 @@ const rooms: Readonly<Record<string, Room>> = {
   bundle: { summary: 'trust bundles: of this trust domain and of others', load: () => import('./bundle.ts') },
   federation: { summary: 'foreign trust domains that are believed', load: () => import('./federation.ts') },
   fetch: { summary: 'ask the Workload API, as a workload does', load: () => import('./fetch.ts') },
+  token: { summary: 'one token of this process, for one relying party', load: () => import('./token.ts') },
+  project: { summary: 'files with tokens and certificates, kept fresh', load: () => import('./project.ts') },
   explain: { summary: 'why a process gets an identity, or does not', load: () => import('./explain.ts') },
   ledger: { summary: 'what was granted, used and ended, and the proof of it', load: () => import('./ledger.ts') },
   authority: { summary: 'the authorities that sign', load: () => import('./authority.ts') },
@@ -47,6 +49,8 @@ function emptyProgram(): CommandType {
   const program = new Command('mayfly')
     .description('Short-lived SPIFFE identities for what a workload verifiably is.')
     .helpCommand('help [command]', 'show what a command takes')
+    // A command that does something may have commands of its own: whose option it is, its place says.
+    .enablePositionalOptions()
     .configureHelp({ sortOptions: true })
     .configureOutput({
       writeOut: (text) => terminal.out(text),

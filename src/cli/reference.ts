@@ -65,8 +65,11 @@ function section(command: Command): string {
   return `## mayfly ${command.name()}\n\n${leaves.map((leaf) => leafText(leaf, leaf === command)).join('\n')}`;
 }
 
-const leavesOf = (command: Command): Command[] =>
-  command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
+/** A command may do something and have commands of its own. */
+const leavesOf = (command: Command): Command[] => {
+  const own = command.commands.length === 0 || documentation(command) !== undefined ? [command] : [];
+  return [...own, ...command.commands.flatMap(leavesOf)];
+};
 
 function leafText(leaf: Command, alone: boolean): string {
   const { prints, examples = [] } = documentation(leaf) ?? {};

@@ -116,6 +116,33 @@ export const x509Context = shape({
 export const jwtSvids = shape({
   svids: [{ spiffeId: 'string', hint: 'string', audience: ['string'], expiresAt: 'time', token: 'string' }],
 });
+export const token = shape({
+  spiffeId: 'string',
+  audience: 'string',
+  expiresAt: 'time',
+  token: 'string | null',
+  written: 'string | null',
+});
+/** `state` is fresh, failing, expired or missing; `problem` says why, never with anything secret. */
+export const projection = shape({
+  file: 'string',
+  pid: 'number',
+  startedAt: 'time | null',
+  files: [
+    {
+      content: 'string',
+      files: ['string'],
+      state: 'string',
+      spiffeId: 'string | null',
+      writtenAt: 'time | null',
+      expiresAt: 'time | null',
+      failingSince: 'time | null',
+      problem: 'string | null',
+      writes: 'number',
+      failures: 'number',
+    },
+  ],
+});
 export const bundles = shape({
   bundles: [{ trustDomain: 'string', x509Authorities: ['string'], jwks: 'object' }],
 });

@@ -1,3 +1,6 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 /** The few variables that mayfly honours. Nothing else reads the environment. */
 export const environment = {
   adminSocket: (): string | undefined => process.env['MAYFLY_ADMIN_SOCKET'] || undefined,
@@ -7,5 +10,7 @@ export const environment = {
   nodeOptions: (): string => process.env['NODE_OPTIONS'] ?? '',
   /** One that a setting names, because what is in it does not belong into a file of settings. */
   named: (name: string): string | undefined => process.env[name] || undefined,
+  /** For sockets and files of one user, in memory where the host has such a place. */
+  runtimeDirectory: (): string => process.env['XDG_RUNTIME_DIR'] || join(tmpdir(), `mayfly-${process.getuid?.()}`),
   endpointSocket: (): string | undefined => process.env['SPIFFE_ENDPOINT_SOCKET'] || undefined,
 };

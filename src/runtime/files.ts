@@ -19,26 +19,59 @@ import { failpoint } from './failpoint.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
+/** What a path is to hold. */
+export interface Content {
+  readonly path: string;
+  readonly bytes: Uint8Array | string;
+  /** 0600 where absent. */
+  readonly mode?: number;
+}
+
 /**
  * Replaces `path` by `bytes`: afterwards, whatever is cut when, the file is the old one or the new one, whole. The
  * temporary file lies beside it under one fixed name, so that what a crash leaves behind is replaced by the next write
  * and does not pile up; each file has one writer.
  */
 export function writeFileAtomic(path: string, bytes: Uint8Array | string, options: { mode?: number } = {}): void {
-  const temporary = join(dirname(path), `.${basename(path)}.new`);
+  writeFilesAtomic([{ path, bytes, ...options }]);
+}
+
+/**
+ * The same for files that belong together, a certificate and its key: none is replaced before each has been written, so
+ * that a full disk leaves all of the old ones, and then they are replaced at one go.
+ */
+export function writeFilesAtomic(contents: readonly Content[]): void {
+  const written: string[] = [];
+  let doing = contents[0]?.path;
   try {
-    failpoint('file.begin');
-    rmSync(temporary, { force: true });
-    writeNewFile(temporary, typeof bytes === 'string' ? Buffer.from(bytes) : bytes, options.mode ?? 0o600);
-    failpoint('file.synced');
-    renameSync(temporary, path);
-    failpoint('file.renamed');
-    syncDirectory(dirname(path));
+    for (const { path, bytes, mode = 0o600 } of contents) {
+      doing = path;
+      failpoint('file.begin');
+      written.push(temporaryOf(path));
+      rmSync(temporaryOf(path), { force: true });
+      writeNewFile(temporaryOf(path), typeof bytes === 'string' ? Buffer.from(bytes) : bytes, mode);
+      failpoint('file.synced');
+    }
+    for (const { path } of contents) {
+      doing = path;
+      renameSync(temporaryOf(path), path);
+      failpoint('file.renamed');
+    }
+    for (const directory of new Set(contents.map(({ path }) => dirname(path)))) syncDirectory(directory);
     failpoint('file.listed');
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw storageError(error, `cannot write ${path}`);
+    for (const path of written) tidied(path);
+    throw storageError(error, `cannot write ${doing}`);
   }
+}
+
+const temporaryOf = (path: string): string => join(dirname(path), `.${basename(path)}.new`);
+
+/** Where the directory itself is the trouble, its trouble is told, and not that of tidying up. */
+function tidied(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 /** Makes a rename, a creation or a removal inside `path` survive a power cut. */
