@@ -7,6 +7,7 @@ import type { Document } from 'yaml';
 import { z } from 'zod';
 import { bundleEndpoints, bundlePublish } from './config/bundles.ts';
 import { duration, parsed } from './config/fields.ts';
+import { checkIssuer, issuer, issuerFile, issuerListen } from './config/issuer.ts';
 import { formerKeys, keys } from './config/keys.ts';
 import { upstream } from './config/upstream.ts';
 import { IdentityError } from './errors.ts';
@@ -32,7 +33,7 @@ const socketPath = z
   .transform((text) => text.replace(/^unix:(\/\/)?/, ''))
   .refine((path) => path.startsWith('/'), 'must be the absolute path of a Unix socket');
 
-const schema = z.strictObject({
+const shape = z.strictObject({
   trust_domain: parsed(TrustDomain.parse).optional(),
   data_dir: z.string().min(1).default('/var/lib/mayfly'),
   socket: socketPath.prefault(() => environment.endpointSocket() ?? defaultSockets.workload),
@@ -47,6 +48,11 @@ const schema = z.strictObject({
   keys,
   former_keys: formerKeys,
   upstream,
+  issuer,
+  issuer_listen: issuerListen,
+  issuer_cert: issuerFile,
+  issuer_key: issuerFile,
+  issuer_x5c: z.boolean().default(false),
   bundle_poll_floor: duration(1).default(10),
   bundle_endpoints: bundleEndpoints,
   bundle_publish: bundlePublish,
@@ -69,6 +75,8 @@ const schema = z.strictObject({
     .default(64 * 1024 * 1024),
 });
 
+const schema = shape.superRefine(checkIssuer);
+
 /** What each setting means, in the order in which it is printed. */
 const meanings: Readonly<Record<keyof Config, string>> = {
   trust_domain: 'the name to issue for; there is no default',
@@ -85,6 +93,11 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   keys: 'where authorities have their keys, see docs/operate/keys.md',
   former_keys: 'where they had them before; those sign to the end of their turn',
   upstream: 'who signs the certificates of X.509 authorities, see docs/operate/upstream.md',
+  issuer: 'the URL by which relying parties know us, see docs/operate/oidc.md; tokens have no iss when absent',
+  issuer_listen: 'where discovery and keys are served; without a certificate on a loopback address, behind a proxy',
+  issuer_cert: 'its certificate chain in PEM, read again when it changes',
+  issuer_key: 'its key in PEM',
+  issuer_x5c: 'whether keys are served with a certificate too, for relying parties that take no other (Ceph RGW)',
   bundle_endpoints: 'where other trust domains fetch our bundle, see docs/operate/federation.md',
   bundle_publish: 'where it is put besides: a file, S3, a ConfigMap of Kubernetes',
   bundle_poll_floor: 'no bundle endpoint of others is asked more often, whatever its bundle hints',
@@ -134,6 +147,7 @@ export function printConfig(config: Config): string {
 
 function textOf(name: string, value: Config[keyof Config]): string | undefined {
   if (value === undefined) return undefined;
+  if (typeof value === 'boolean') return String(value);
   if (typeof value === 'number') return durations.has(name) ? formatDuration(value) : String(value);
   if (typeof value === 'object' && !('host' in value)) return flow(value);
   if (typeof value === 'object') return `'${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}'`;

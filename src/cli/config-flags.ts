@@ -17,6 +17,10 @@ export interface ConfigFlags {
   readonly x509Ttl?: string;
   readonly jwtTtl?: string;
   readonly caTtl?: string;
+  readonly issuer?: string;
+  readonly issuerListen?: string;
+  readonly issuerCert?: string;
+  readonly issuerKey?: string;
 }
 
 export const configFlags = (command: Command): Command =>
@@ -32,7 +36,11 @@ export const configFlags = (command: Command): Command =>
     )
     .option('--x509-ttl <duration>', 'life of X.509-SVIDs whose entry does not say')
     .option('--jwt-ttl <duration>', 'life of JWT-SVIDs whose entry does not say')
-    .option('--ca-ttl <duration>', 'life of an authority');
+    .option('--ca-ttl <duration>', 'life of an authority')
+    .option('--issuer <url>', 'the https URL by which clouds know us: iss of tokens, discovery and keys')
+    .option('--issuer-listen <address:port>', 'where discovery and keys are served')
+    .option('--issuer-cert <file>', 'its certificate chain in PEM; without, a loopback address behind a proxy')
+    .option('--issuer-key <file>', 'the key of that certificate in PEM');
 
 /** Options before file before defaults. Paths on the command line are relative to where it was typed. */
 export async function loadConfig({
@@ -41,12 +49,14 @@ export async function loadConfig({
   ...flags
 }: ConfigFlags & { json?: boolean }): Promise<Config> {
   const { parseConfig } = await import('../config.ts');
-  const { socket, adminSocket, dataDir } = flags;
+  const { socket, adminSocket, dataDir, issuerCert, issuerKey } = flags;
   const settings = {
     ...flags,
     socket: absolute(socket),
     adminSocket: absolute(adminSocket),
     dataDir: absolute(dataDir),
+    issuerCert: absolute(issuerCert),
+    issuerKey: absolute(issuerKey),
   };
   if (file === undefined) return parseConfig(settings);
   const text = await textOf(file);

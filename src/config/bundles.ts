@@ -1,14 +1,9 @@
 /** Where our bundle goes, as it is written in the settings. */
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { EndpointPlace, PublishPlace } from '../federation/federation.ts';
 import { SpiffeId } from '../spiffe/id.ts';
-import { absolutePath, parsed, serviceAddress } from './fields.ts';
+import { absolutePath, addressOf, listenAddress, parsed, serviceAddress } from './fields.ts';
 
-/** An address to listen on, not a name: a name may lead elsewhere tomorrow. */
-const listen = z.string().refine((text) => addressOf(text) !== undefined, {
-  error: 'must be an IP address and a port, as in 0.0.0.0:8443',
-});
 const path = z
   .string()
   .regex(/^\/[\w./~-]*$/, 'must be the path of a URL, as in /bundle')
@@ -16,10 +11,10 @@ const path = z
 
 /** Each profile with what it needs; neither stands in for the other (FD-04, FD-40). */
 const endpoint = z.discriminatedUnion('profile', [
-  z.strictObject({ profile: z.literal('https_web'), listen, path, certificate: absolutePath, key: absolutePath }),
+  z.strictObject({ profile: z.literal('https_web'), listen: listenAddress, path, certificate: absolutePath, key: absolutePath }),
   z.strictObject({
     profile: z.literal('https_spiffe'),
-    listen,
+    listen: listenAddress,
     path,
     spiffe_id: parsed(SpiffeId.parseWorkload).optional(),
   }),
@@ -75,10 +70,4 @@ export const publishPlaces = (settings: z.output<typeof bundlePublish>): readonl
 /** What is sent there proves who we are, and what is there others believe: never without TLS. */
 function httpsAddress() {
   return serviceAddress.refine((text) => text.startsWith('https:'), 'must be https');
-}
-
-function addressOf(text: string): { readonly host: string; readonly port: number } | undefined {
-  const [, six, four, digits] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text) ?? [];
-  const [host, port] = [six ?? four ?? '', Number(digits)];
-  return isIP(host) !== 0 && port <= 65_535 ? { host, port } : undefined;
 }

@@ -38,3 +38,14 @@ export const serviceAddress = parsed((text) => {
   }
   return text.replace(/\/+$/, '');
 });
+
+/** An address to listen on, not a name: a name may lead elsewhere tomorrow. */
+export const listenAddress = z.string().refine((text) => addressOf(text) !== undefined, {
+  error: 'must be an IP address and a port, as in 0.0.0.0:8443',
+});
+
+export function addressOf(text: string): { readonly host: string; readonly port: number } | undefined {
+  const [, six, four, digits] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text) ?? [];
+  const [host, port] = [six ?? four ?? '', Number(digits)];
+  return isIP(host) !== 0 && port <= 65_535 ? { host, port } : undefined;
+}
