@@ -47,6 +47,33 @@ describe('the settings', () => {
     ['aliases', 'a: &a [1]\nb: *a\n', /./],
   ])('refuse %s', (_, yaml, message) => expect(refused(() => parseConfig({}, yaml))).toMatch(message));
 
+  it.each([
+    [
+      'a slash at its end',
+      'issuer: https://id.example.org/\n',
+      /^line 1: issuer: .*slash.*: https:\/\/id\.example\.org$/,
+    ],
+    ['a listener without it', 'issuer_listen: 127.0.0.1:8443\n', /^line 1: issuer_listen: .*set issuer too/],
+    [
+      'plain HTTP to the world',
+      'issuer: https://a.example\nissuer_listen: 0.0.0.0:80\n',
+      /^line 2: issuer_listen: .*loopback/,
+    ],
+    [
+      'half a pair',
+      'issuer: https://a.example\nissuer_listen: 0.0.0.0:80\nissuer_cert: /a\n',
+      /^line 3: .*issuer_key too/,
+    ],
+    [
+      'the other half',
+      'issuer: https://a.example\nissuer_listen: 0.0.0.0:80\nissuer_key: /a\n',
+      /^line 3: .*issuer_cert too/,
+    ],
+    ['a certificate for nobody', 'issuer: https://a.example\nissuer_cert: /a\n', /^line 2: .*issuer_listen too/],
+  ])('R-NET-4 refuse an issuer with %s', (_, yaml, message) =>
+    expect(refused(() => parseConfig({}, yaml))).toMatch(message),
+  );
+
   it('name the option that is wrong', () => {
     expect(refused(() => parseConfig({ trustDomain: 'spiffe://x' }))).toMatch(/^the option for trust_domain: /);
   });

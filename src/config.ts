@@ -43,6 +43,7 @@ const shape = z.strictObject({
   x509_svid_ttl: duration(shortestTtlSeconds).default(3600),
   jwt_svid_ttl: duration(shortestTtlSeconds).default(300),
   ca_ttl: duration(10).default(86_400),
+  jwt_ca_ttl: duration(10).optional(),
   ca_key_type: keyType.default('ec-p256'),
   jwt_key_type: keyType.default('ec-p256'),
   keys,
@@ -88,6 +89,7 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   x509_svid_ttl: 'life of X.509-SVIDs whose entry does not say',
   jwt_svid_ttl: 'life of JWT-SVIDs whose entry does not say',
   ca_ttl: 'life of an X.509 or JWT authority',
+  jwt_ca_ttl: 'life of a JWT authority; 14d with an issuer, so that relying parties see keys long before they sign',
   ca_key_type: 'ec-p256, ec-p384, rsa-2048 or rsa-4096',
   jwt_key_type: 'the same; RSA keys sign RS256',
   keys: 'where authorities have their keys, see docs/operate/keys.md',
@@ -108,7 +110,13 @@ const meanings: Readonly<Record<keyof Config, string>> = {
   user_bytes: 'memory for requests and answers of one user of the host that are under way',
 };
 
-const durations: ReadonlySet<string> = new Set(['x509_svid_ttl', 'jwt_svid_ttl', 'ca_ttl', 'bundle_poll_floor']);
+const durations: ReadonlySet<string> = new Set([
+  'x509_svid_ttl',
+  'jwt_svid_ttl',
+  'ca_ttl',
+  'jwt_ca_ttl',
+  'bundle_poll_floor',
+]);
 
 /** All settings with all their comments are a twentieth of it. */
 const longestFile = 64 * 1024;

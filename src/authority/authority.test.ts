@@ -15,8 +15,9 @@ import {
 import { FakeClock } from '../../test/fakes/clock.ts';
 import { IdentityError } from '../errors.ts';
 import { type Bundle, formatBundle } from '../spiffe/bundle.ts';
+import { Issuer } from '../spiffe/issuer.ts';
 import { parseCertificate } from '../x509/certificate.ts';
-import { type AuthorityOptions, openAuthority } from './authority.ts';
+import { type Authority, type AuthorityOptions, openAuthority } from './authority.ts';
 
 const hour = 3_600_000;
 
@@ -333,5 +334,71 @@ describe('a step that fails', () => {
     expect(authority.active.value.x509?.id).toBe(first);
     expect(authority.problem).toContain('was replaced while mayfly ran');
     await authority.close();
+  });
+});
+
+describe('an issuer for relying parties outside SPIFFE', () => {
+  const issuer = Issuer.parse('https://id.example.org');
+  const signs = (authority: Authority): string[] =>
+    authority.tokenKeys.value.filter(({ signsNow }) => signsNow).map(({ algorithm }) => algorithm);
+
+  it('has an RSA authority beside the other, and neither signs before its key is published', async () => {
+    const on = machine(new FakeClock());
+    const authority = await openAuthority(optionsOf(on, { issuer }));
+    expect(signs(authority)).toEqual(['ES256', 'RS256']);
+    for (let second = 0; second < 120; second += 5) {
+      const { active, tokenKeys, bundle } = authority;
+      for (const kind of ['jwt', 'jwt-rsa'] as const) {
+        const signing = authority.authorities().filter((one) => one.kind === kind && one.state === 'active');
+        expect(signing.map(({ id }) => id)).toEqual([active.value[kind]?.id]);
+        for (const keys of [tokenKeys.value, bundle.value.jwtAuthorities, durable(on).authorities]) {
+          expect(keys.map((key) => ('keyId' in key ? key.keyId : key.id))).toContain(active.value[kind]?.id);
+        }
+      }
+      expect(signs(authority)).toEqual(['ES256', 'RS256']);
+      await on.clock.advance(5_000);
+    }
+    await authority.close();
+  });
+
+  it('publishes a key for a day before it signs, where its life allows, and keeps it for more than a day after', async () => {
+    const on = machine(new FakeClock());
+    const day = 86_400_000;
+    const options = optionsOf(on, { issuer, jwtCaTtlSeconds: 14 * 86_400, jwtSvidTtlSeconds: 300 });
+    const authority = await openAuthority(options);
+    expect(authority.tokenKeyLeadMs).toBe(day);
+    const spans = authority.timeline(on.clock.now() + 60 * day).filter(({ kind }) => kind === 'jwt-rsa');
+    expect(spans.length).toBeGreaterThan(4);
+    for (const { publishedAt, activatesAt = Infinity, retiresAt = -Infinity, removedAt } of spans.slice(1, -2)) {
+      expect(activatesAt - publishedAt).toBeGreaterThanOrEqual(day);
+      expect(removedAt - retiresAt).toBeGreaterThan(day + 300_000 + 600_000);
+    }
+    await authority.close();
+  });
+
+  it('lets the RSA authority go when there is no issuer any more: published to its end, and followed by none', async () => {
+    const on = machine(new FakeClock());
+    await (await openAuthority(optionsOf(on, { issuer }))).close();
+    const authority = await openAuthority(optionsOf(on));
+    expect(states(authority, 'jwt-rsa')).toEqual(['active']);
+    expect(authority.bundle.value.jwtAuthorities).toHaveLength(2);
+    await on.clock.advance(65_000);
+    expect(states(authority, 'jwt-rsa')).toEqual(['old']);
+    await on.clock.advance(60_000);
+    expect(states(authority, 'jwt-rsa')).toEqual([]);
+    expect(
+      (await refusal((async () => authority.plan({ verb: 'prepare', kind: 'jwt-rsa' }, () => 0))())).message,
+    ).toMatch(/no jwt-rsa authority/);
+    await authority.close();
+  });
+
+  it('keeps its keys over a restart: none is made for it', async () => {
+    const on = machine(new FakeClock());
+    const first = await openAuthority(optionsOf(on, { issuer }));
+    const keys = first.tokenKeys.value.map(({ keyId }) => keyId);
+    await first.close();
+    const second = await openAuthority(optionsOf(on, { issuer }));
+    expect(second.tokenKeys.value.map(({ keyId }) => keyId)).toEqual(keys);
+    await second.close();
   });
 });

@@ -3,6 +3,7 @@ import type { KeyType } from '../runtime/signer.ts';
 import type { Watch } from '../runtime/watch.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import type { Entry } from '../spiffe/entry.ts';
+import type { TokenKey } from '../spiffe/oidc.ts';
 import type { CrlSet } from './crls.ts';
 import { forecast, type Span } from './forecast.ts';
 import type { IssuedJwtSvid } from './issue-jwt.ts';
@@ -21,7 +22,14 @@ import {
   type Verb,
 } from './orders.ts';
 import type { Revocation, Revocations } from './revocations.ts';
-import type { AuthorityKind, AuthorityState } from './rotation.ts';
+import {
+  type AuthorityKind,
+  type AuthorityState,
+  authorityKinds,
+  publishLeadMs,
+  type RotationPolicy,
+  type SvidType,
+} from './rotation.ts';
 import { RotationLoop } from './rotation-loop.ts';
 import { type ActiveIssuers, type AuthorityEvent, type Orderer, Succession } from './succession.ts';
 import type { UpstreamSettings } from './upstreams/open.ts';
@@ -39,7 +47,18 @@ export type {
   Revocation,
   UpstreamSettings,
 };
-export { type Force, forces, type Need, type Order, type OrderedStep, type Orderer, type Plan, type Span, type Verb };
+export {
+  authorityKinds,
+  type Force,
+  forces,
+  type Need,
+  type Order,
+  type OrderedStep,
+  type Orderer,
+  type Plan,
+  type Span,
+  type Verb,
+};
 
 export interface AuthoritySummary {
   readonly id: string;
@@ -63,6 +82,10 @@ export interface Authority {
   readonly active: Watch<ActiveIssuers>;
   /** Ids of those whose signatures may be held on to: published, and not tainted. Whoever holds another's asks anew. */
   readonly standing: Watch<ReadonlySet<string>>;
+  /** What relying parties verify tokens with: those that sign now first. */
+  readonly tokenKeys: Watch<readonly TokenKey[]>;
+  /** How long a key of tokens is published before it signs, unless somebody orders otherwise. */
+  readonly tokenKeyLeadMs: number;
   /** Revocation lists: one for each X.509 authority in the bundle. */
   readonly crls: Watch<CrlSet>;
   /** What was taken back and has not expired. */
@@ -78,7 +101,7 @@ export interface Authority {
    */
   plan(order: Order, signedUntil: (id: string) => number): Plan;
   /** Lives of SVIDs whose entry does not say, from the next one on. */
-  setTtl(ttlSeconds: Readonly<Record<AuthorityKind, number>>): void;
+  setTtl(ttlSeconds: Readonly<Record<SvidType, number>>): void;
   /** Takes back what is on record as taken back; resolves once the lists say so. */
   revoke(revocation: Revocation): Promise<void>;
   /** Takes one step of a plan. @returns the id of the authority that it was about */
@@ -89,15 +112,15 @@ export interface Authority {
   close(): Promise<void>;
 }
 
-/** Resolves once one authority of each kind is published and active. */
+/** Resolves once one authority of each kind that is wanted is published and active. */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
   const parts = partsOf(options);
   if (!parts.journal.isNew) options.opened?.(parts.journal.content.sequence);
   const succession = await Succession.open(parts);
   const loop = new RotationLoop(succession, options.clock);
   await loop.turn();
-  const { x509, jwt } = succession.active.value;
-  if (x509 === undefined || jwt === undefined) {
+  const missing = authorityKinds.find((kind) => kind in parts.policies && succession.active.value[kind] === undefined);
+  if (missing !== undefined) {
     await loop.close();
     throw loop.fault;
   }
@@ -125,6 +148,15 @@ class OpenAuthority implements Authority {
     return this.#succession.active;
   }
 
+  get tokenKeys(): Watch<readonly TokenKey[]> {
+    return this.#succession.tokenKeys;
+  }
+
+  get tokenKeyLeadMs(): number {
+    const policy = this.#policy('jwt');
+    return publishLeadMs(policy.lifeMs, policy);
+  }
+
   get crls(): Watch<CrlSet> {
     return this.#succession.crls.all;
   }
@@ -141,8 +173,8 @@ class OpenAuthority implements Authority {
     const now = this.#options.clock.now();
     return this.#succession.authorities.map((record) => {
       const { id, kind, keyType, place, state, preparedAt, activatedAt, retiredAt, taintedAt } = record;
-      const { at, step } = this.#succession.due(kind, now);
-      const plannedAt = step.do === 'activate' && step.id === id ? at : undefined;
+      const due = this.#succession.due(kind, now);
+      const plannedAt = due?.step.do === 'activate' && due.step.id === id ? due.at : undefined;
       const activatesAt = activatedAt ?? plannedAt;
       return {
         ...{ id, kind, keyType, place, state, preparedAt, activatesAt, retiredAt, taintedAt },
@@ -152,16 +184,17 @@ class OpenAuthority implements Authority {
   }
 
   timeline(until: number): readonly Span[] {
-    const { authorities, policy } = this.#succession;
-    return forecast(authorities, policy, this.#options.clock.now(), until);
+    const { authorities, policies } = this.#succession;
+    return forecast(authorities, policies, this.#options.clock.now(), until);
   }
 
   plan(order: Order, signedUntil: (id: string) => number): Plan {
-    const { authorities, policy } = this.#succession;
+    const { authorities } = this.#succession;
+    const policy = this.#policy(order.kind);
     return planOrder(order, { authorities, policy, signedUntil, now: this.#options.clock.now() });
   }
 
-  setTtl(ttlSeconds: Readonly<Record<AuthorityKind, number>>): void {
+  setTtl(ttlSeconds: Readonly<Record<SvidType, number>>): void {
     this.#succession.setTtl(ttlSeconds, Math.max(ttlSeconds.x509, ttlSeconds.jwt) * 1000);
   }
 
@@ -178,6 +211,13 @@ class OpenAuthority implements Authority {
       const made = this.#succession.authorities.find((authority) => !before.has(authority.id));
       return made?.id ?? id ?? '';
     });
+  }
+
+  #policy(kind: AuthorityKind): RotationPolicy {
+    const policy = this.#succession.policies[kind];
+    if (policy !== undefined) return policy;
+    const message = `there is no ${kind} authority, and none will be: it is there for an issuer, see docs/operate/oidc.md`;
+    throw new IdentityError('failed-precondition', message);
   }
 
   #newest(kind: AuthorityKind): string {

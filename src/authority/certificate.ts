@@ -89,10 +89,10 @@ async function signedBy(
 
 export const keyIdOf = (publicKey: Buffer): Buffer => hash('sha1', parsePublicKey(publicKey).bits, 'buffer');
 
-const version3 = explicit(0, unsignedInteger(Buffer.of(2)));
+export const version3 = explicit(0, unsignedInteger(Buffer.of(2)));
 
 /** RFC 5280 section 4.1.2.4: never empty. */
-const nameOf = (id: string): Buffer =>
+export const nameOf = (id: string): Buffer =>
   sequence(
     attribute(organizationName, tag.utf8String, 'SPIFFE'),
     attribute(oid.commonName, tag.utf8String, 'mayfly'),
@@ -132,7 +132,7 @@ function extensions(trustDomain: TrustDomain, keyId: Buffer, issuerKeyId: Buffer
 
 const certSignAndCrlSign = bitString(Buffer.of(0x06), 1);
 
-const extension = (id: string, value: Buffer, critical = false): Buffer =>
+export const extension = (id: string, value: Buffer, critical = false): Buffer =>
   sequence(encodeOid(id), critical ? booleanTrue : Buffer.alloc(0), octetString(value));
 
 /** Before anybody trusts it: does it say what it should? */

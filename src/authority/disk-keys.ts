@@ -45,7 +45,7 @@ export function diskKeyStore(directory: string): KeyStore {
   };
 }
 
-const nameShape = /^(?:x509|jwt)-[0-9a-f]{32}$/;
+const nameShape = /^(?:x509|jwt|jwt-rsa)-[0-9a-f]{32}$/;
 const extension = '.pem';
 /** RSA with 4096 bits has some 3,300 bytes. */
 const longestFile = 16 * 1024;

@@ -11,7 +11,9 @@ describe('forecast', () => {
   const signer: Lifecycle = { ...made(0, policy, 'active'), activatedAt: 0 };
 
   it('says when the next authorities are published, sign, retire and go, by the rules that rotation keeps', () => {
-    const spans = forecast([signer], policy, hour, 2 * day).filter(({ kind }) => kind === 'x509');
+    const spans = forecast([signer], { x509: policy, jwt: policy }, hour, 2 * day).filter(
+      ({ kind }) => kind === 'x509',
+    );
     const handover = (day * 5) / 6;
     expect(spans.slice(0, 2)).toEqual([
       {
@@ -45,7 +47,7 @@ describe('forecast', () => {
 
   it('keeps what is today as it is today', () => {
     const tainted: Lifecycle = { ...made(-day, policy, 'tainted'), activatedAt: -day, retiredAt: 0, taintedAt: 1 };
-    expect(forecast([tainted, signer], policy, hour, 2 * day)[0]).toMatchObject({
+    expect(forecast([tainted, signer], { x509: policy, jwt: policy }, hour, 2 * day)[0]).toMatchObject({
       id: tainted.id,
       state: 'tainted',
       taintedAt: 1,

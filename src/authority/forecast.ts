@@ -3,9 +3,12 @@ import {
   type AuthorityKind,
   type AuthorityState,
   apply,
+  authorityKinds,
   graceMs,
   type Lifecycle,
+  lastStep,
   nextStep,
+  type RotationPolicies,
   type RotationPolicy,
 } from './rotation.ts';
 
@@ -30,19 +33,18 @@ const mostSteps = 1000;
 
 export function forecast(
   authorities: readonly Lifecycle[],
-  policy: RotationPolicy,
+  policies: RotationPolicies,
   now: number,
   until: number,
 ): readonly Span[] {
-  const kinds: readonly AuthorityKind[] = ['x509', 'jwt'];
-  return kinds.flatMap((kind) => {
+  return authorityKinds.flatMap((kind) => {
     const own = authorities.filter((authority) => authority.kind === kind);
-    return play(kind, own, { policy, now, until }).map((authority) => spanOf(authority, own));
+    return play(kind, own, { policy: policies[kind], now, until }).map((authority) => spanOf(authority, own));
   });
 }
 
 interface Scene {
-  readonly policy: RotationPolicy;
+  readonly policy: RotationPolicy | undefined;
   readonly now: number;
   readonly until: number;
 }
@@ -53,11 +55,11 @@ function play(kind: AuthorityKind, authorities: readonly Lifecycle[], { policy, 
   let present = authorities;
   let at = now;
   for (let steps = 0; steps < mostSteps; steps++) {
-    const due = nextStep(present, at, policy);
-    at = Math.max(at, due.at);
-    if (at > until) break;
-    present =
-      due.step.do === 'prepare' ? [...present, newcomer(kind, lives.size, at, policy)] : apply(present, due.step, at);
+    const due = policy === undefined ? lastStep(present, at) : nextStep(present, at, policy);
+    at = Math.max(at, due?.at ?? Infinity);
+    if (due === undefined || at > until) break;
+    if (due.step.do !== 'prepare') present = apply(present, due.step, at);
+    else if (policy !== undefined) present = [...present, newcomer(kind, lives.size, at, policy)];
     for (const authority of present) lives.set(authority.id, authority);
   }
   return [...lives.values()];

@@ -7,10 +7,11 @@ import { joseAlgorithm, type Signer } from '../runtime/signer.ts';
 import type { JwtAuthority } from '../spiffe/bundle.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
+import type { Issuer } from '../spiffe/issuer.ts';
 import { type JwtSvidClaims, jwtSvidSigningInput, verifyJwtSvid } from '../spiffe/jwt-svid.ts';
 import { requireOwn } from './issue-x509.ts';
 import { Sampling } from './sampling.ts';
-import { endOf, wholeSecond } from './validity.ts';
+import { backdated, endOf, wholeSecond } from './validity.ts';
 
 export interface IssuedJwtSvid {
   readonly token: string;
@@ -28,6 +29,8 @@ export interface JwtSigning {
   readonly signer: Signer;
   /** Of SVIDs whose entry does not say. */
   readonly ttlSeconds: number;
+  /** By which relying parties outside SPIFFE know us. */
+  readonly issuer?: Issuer | undefined;
 }
 
 /** A token for everybody is a token for nobody; the size of the token is limited besides (JT-34). */
@@ -69,13 +72,21 @@ export class JwtIssuer {
       sub: entry.spiffeId,
       aud: checkedAudience(audience),
       exp: endOf(now, ttlSeconds, this.#authority, entry) / 1000,
-      iat: wholeSecond(now) / 1000,
+      ...this.#begin(now),
       jti: random.uuid(),
     };
     const header = { alg: joseAlgorithm(this.#authority.signer.keyType), kid: this.id };
     const prepared = new PreparedJwtSvid(claims, jwtSvidSigningInput(header, claims), now);
     this.#prepared.add(prepared);
     return prepared;
+  }
+
+  /** Half of the relying parties outside SPIFFE refuse a token that is of the future by one second: clocks differ. */
+  #begin(now: number): Pick<JwtSvidClaims, 'iss' | 'iat' | 'nbf'> {
+    const { issuer } = this.#authority;
+    if (issuer === undefined) return { iat: wholeSecond(now) / 1000 };
+    const at = backdated(now) / 1000;
+    return { iss: issuer, iat: at, nbf: at };
   }
 
   async sign(prepared: PreparedJwtSvid): Promise<IssuedJwtSvid> {

@@ -5,11 +5,12 @@ import type { Log } from '../runtime/log.ts';
 import type { Random } from '../runtime/random.ts';
 import type { KeyType } from '../runtime/signer.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
+import type { Issuer } from '../spiffe/issuer.ts';
 import { diskJournal, Journal, type JournalFile } from './journal.ts';
 import { type KeyPlaceSettings, onePlace, openKeyPlaces } from './keys/places.ts';
 import type { KeyStore } from './keys.ts';
 import { type Revocation, Revocations } from './revocations.ts';
-import { publishLeadMs, type RotationPolicy } from './rotation.ts';
+import { publishLeadMs, type RotationPolicies, type RotationPolicy } from './rotation.ts';
 import { libraries, type SecondOpinion } from './second-opinion.ts';
 import type { AuthorityEvent } from './succession.ts';
 import { openUpstream, type UpstreamSettings } from './upstreams/open.ts';
@@ -20,8 +21,14 @@ export interface AuthorityOptions {
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
   readonly random: Random;
-  /** Life of an authority of either kind. */
+  /** Life of an authority. */
   readonly caTtlSeconds: number;
+  /** Of one that signs tokens, where it is another. */
+  readonly jwtCaTtlSeconds?: number | undefined;
+  /** `iss` of every token. With it there is an RSA authority beside that of `jwtKeyType`, for those who take RS256 alone. */
+  readonly issuer?: Issuer | undefined;
+  /** Token keys get a certificate besides, for relying parties that take keys in no other form. */
+  readonly certifyTokenKeys?: boolean | undefined;
   readonly x509KeyType: KeyType;
   readonly jwtKeyType: KeyType;
   /** Of SVIDs whose entry does not say. */
@@ -53,25 +60,38 @@ export interface AuthorityOptions {
 const hintsPerLead = 5;
 const longestHintSeconds = 300;
 
+/** Relying parties look at our keys when they like; nobody is known to like it less often than once a day. */
+const relyingPartyLeadMs = 86_400_000;
+
+function policiesOf(options: AuthorityOptions): { readonly [K in 'x509' | 'jwt']: RotationPolicy } & RotationPolicies {
+  const { x509SvidTtlSeconds, jwtSvidTtlSeconds, issuer, jwtKeyType, caTtlSeconds } = options;
+  const longestTtlMs = (options.longestTtlSeconds ?? Math.max(x509SvidTtlSeconds, jwtSvidTtlSeconds)) * 1000;
+  const publishLeadMs = hintsPerLead * longestHintSeconds * 1000;
+  const x509 = { lifeMs: caTtlSeconds * 1000, longestTtlMs, publishLeadMs };
+  const jwt = {
+    ...{ lifeMs: (options.jwtCaTtlSeconds ?? caTtlSeconds) * 1000, longestTtlMs },
+    publishLeadMs: issuer === undefined ? publishLeadMs : relyingPartyLeadMs,
+  };
+  return issuer === undefined || jwtKeyType.startsWith('rsa') ? { x509, jwt } : { x509, jwt, 'jwt-rsa': jwt };
+}
+
 export function partsOf(options: AuthorityOptions) {
   const { directory, keyStore, journalFile, trustDomain, clock, random, record, log } = options;
   const { keys = { kind: 'disk' }, formerKeys = [] } = options;
   const { x509KeyType, jwtKeyType, x509SvidTtlSeconds, jwtSvidTtlSeconds, revoked } = options;
-  const lifeMs = options.caTtlSeconds * 1000;
-  const policy: RotationPolicy = {
-    lifeMs,
-    longestTtlMs: (options.longestTtlSeconds ?? Math.max(x509SvidTtlSeconds, jwtSvidTtlSeconds)) * 1000,
-    publishLeadMs: hintsPerLead * longestHintSeconds * 1000,
-  };
+  const policies = policiesOf(options);
+  const lead = Math.min(...[policies.x509, policies.jwt].map((policy) => publishLeadMs(policy.lifeMs, policy)));
   return {
     journal: Journal.open(journalFile ?? diskJournal(join(directory, 'authorities.json')), trustDomain),
     keyPlaces: keyStore === undefined ? openKeyPlaces(directory, keys, formerKeys) : onePlace(keyStore),
-    keyTypes: { x509: x509KeyType, jwt: jwtKeyType },
+    keyTypes: { x509: x509KeyType, jwt: jwtKeyType, 'jwt-rsa': 'rsa-2048' } as const,
     ttlSeconds: { x509: x509SvidTtlSeconds, jwt: jwtSvidTtlSeconds },
-    refreshHintSeconds: Math.max(1, Math.floor(publishLeadMs(lifeMs, policy) / hintsPerLead / 1000)),
+    refreshHintSeconds: Math.min(longestHintSeconds, Math.max(1, Math.floor(lead / hintsPerLead / 1000))),
     secondOpinion: options.secondOpinion ?? libraries,
     upstream: openUpstream(options.upstream ?? { kind: 'self-signed' }),
     revocations: new Revocations(clock, revoked),
-    ...{ policy, trustDomain, clock, random, record, log },
+    issuer: options.issuer,
+    certifyTokenKeys: options.certifyTokenKeys ?? false,
+    ...{ policies, trustDomain, clock, random, record, log },
   };
 }

@@ -9,7 +9,7 @@ import { serialBytes } from './issue-x509.ts';
 import type { AuthorityRecord, Journal, PlannedKey } from './journal.ts';
 import type { KeyPlaces } from './keys/places.ts';
 import { type KeyStore, proveKey } from './keys.ts';
-import type { AuthorityKind, RotationPolicy } from './rotation.ts';
+import type { AuthorityKind, RotationPolicies } from './rotation.ts';
 import type { SecondOpinion } from './second-opinion.ts';
 import { type Certified, certified, type UpstreamAuthority } from './upstream.ts';
 import { backdated, wholeSecond } from './validity.ts';
@@ -21,7 +21,7 @@ export interface PreparationParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly keyTypes: Readonly<Record<AuthorityKind, KeyType>>;
-  readonly policy: RotationPolicy;
+  readonly policies: RotationPolicies;
   readonly secondOpinion: SecondOpinion;
   readonly upstream: UpstreamAuthority;
 }
@@ -81,12 +81,14 @@ async function describe(
   signer: Signer,
   parts: PreparationParts,
 ): Promise<AuthorityRecord> {
-  const { clock, random, trustDomain, policy } = parts;
+  const { clock, random, trustDomain, policies } = parts;
   const now = clock.now();
-  const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + policy.lifeMs };
+  const lifeMs = policies[kind]?.lifeMs;
+  if (lifeMs === undefined) throw new TypeError('none of this kind is wanted');
+  const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + lifeMs };
   const serial = random.bytes(serialBytes);
   const request = { id, trustDomain, serial, ...life };
-  const vouched = kind === 'jwt' ? undefined : await certified(parts.upstream, request, signer, now);
+  const vouched = kind !== 'x509' ? undefined : await certified(parts.upstream, request, signer, now);
   await judge(vouched, signer, parts.secondOpinion);
   const { keyType, publicKey } = signer;
   return {

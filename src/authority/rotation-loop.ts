@@ -1,10 +1,9 @@
 /** Takes each step when it is due, and is the only one who does. A step that fails is tried again after a growing pause. */
 import { IdentityError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { AuthorityKind } from './rotation.ts';
+import { type AuthorityKind, authorityKinds } from './rotation.ts';
 import type { Succession } from './succession.ts';
 
-const kinds: readonly AuthorityKind[] = ['x509', 'jwt'];
 /** Timers run on the monotonic clock: somebody has to look whether the wall clock was set. */
 const longestSleepMs = 60_000;
 const firstPauseMs = 1000;
@@ -72,7 +71,7 @@ export class RotationLoop {
       () => this.#succession.clean(),
       // What could not be listed while a key was away.
       () => this.#succession.listRevoked(),
-      ...kinds.map((kind) => () => this.#advance(kind)),
+      ...authorityKinds.map((kind) => () => this.#advance(kind)),
     ];
     for (const work of works) await work().catch((fault: unknown) => faults.push(fault));
     this.#faults = faults;
@@ -84,9 +83,9 @@ export class RotationLoop {
   async #advance(kind: AuthorityKind): Promise<void> {
     while (!this.#closed) {
       const now = this.#clock.now();
-      const { at, step } = this.#succession.due(kind, now);
-      if (at > now) return;
-      await this.#succession.take(kind, step);
+      const due = this.#succession.due(kind, now);
+      if (due === undefined || due.at > now) return;
+      await this.#succession.take(kind, due.step);
     }
   }
 
@@ -104,7 +103,7 @@ export class RotationLoop {
 
   #sleepMs(): number {
     const now = this.#clock.now();
-    const waits = kinds.map((kind) => this.#succession.due(kind, now).at - now);
+    const waits = authorityKinds.map((kind) => (this.#succession.due(kind, now)?.at ?? Infinity) - now);
     if (this.#failures === 0) return Math.max(1, Math.min(longestSleepMs, ...waits));
     const pause = Math.min(longestSleepMs, firstPauseMs * 2 ** (this.#failures - 1));
     // What is overdue waits for the pause; what falls due within it, of the other kind perhaps, does not.

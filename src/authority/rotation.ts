@@ -1,5 +1,5 @@
 /**
- * When which authority must do what. X.509 and JWT authorities live the same life:
+ * When which authority must do what. Authorities of every kind live the same life:
  *
  *   prepared ──▶ active ──▶ old ──▶ gone
  *                            ╰──▶ tainted ──▶ gone
@@ -9,7 +9,13 @@
  * everything it signed is signed anew; then it is revoked. Everything here is a function of state and time: who carries
  * the steps out decides nothing.
  */
-export type AuthorityKind = 'x509' | 'jwt';
+export type AuthorityKind = SvidType | 'jwt-rsa';
+/** `jwt-rsa` is beside `jwt` where an issuer serves relying parties that take RS256 alone. */
+export const authorityKinds: readonly AuthorityKind[] = ['x509', 'jwt', 'jwt-rsa'];
+/** What they sign. */
+export type SvidType = 'x509' | 'jwt';
+export const svidTypeOf = (kind: AuthorityKind): SvidType => (kind === 'x509' ? 'x509' : 'jwt');
+
 export type AuthorityState = 'prepared' | 'active' | 'old' | 'tainted';
 
 /** What the plan knows of one authority. Nothing it signs ends after `notAfter`. */
@@ -42,6 +48,9 @@ export interface RotationPolicy {
   readonly publishLeadMs: number;
 }
 
+/** Without a policy nothing follows what there is of a kind. */
+export type RotationPolicies = Readonly<Partial<Record<AuthorityKind, RotationPolicy>>>;
+
 /** Credentials may take at most half of an authority's life from its time to sign, or it would be replaced without end. */
 const largestTtlShare = 1 / 2;
 /** The last sixth of a life is for those who renew late. */
@@ -52,8 +61,17 @@ const longestGraceMs = 3_600_000;
 /** The one step that is due at `now`, or the next one there will be, over the authorities of one kind. */
 export function nextStep(authorities: readonly Lifecycle[], now: number, policy: RotationPolicy): Due {
   const dues = rules.flatMap((rule) => rule(authorities, now, policy));
-  return dues.find(({ at }) => at <= now) ?? dues.reduce((first, due) => (due.at < first.at ? due : first));
+  return firstOf(dues, now) as Due;
 }
+
+/** The same where the settings want no more of this kind: what there is signs to its end and goes, and nothing follows. */
+export function lastStep(authorities: readonly Lifecycle[], now: number): Due | undefined {
+  return firstOf([...retirement(authorities), ...oblivion(authorities)], now);
+}
+
+const firstOf = (dues: readonly Due[], now: number): Due | undefined =>
+  dues.find(({ at }) => at <= now) ??
+  dues.reduce<Due | undefined>((first, due) => (first !== undefined && first.at <= due.at ? first : due), undefined);
 
 /** All authorities once a step was taken. Of a kind at most one is active: the one before it becomes old with the step. */
 export function apply<A extends Lifecycle>(authorities: readonly A[], step: Transition, now: number): readonly A[] {
@@ -96,9 +114,10 @@ const transitions: Readonly<
 };
 
 type Rule = (authorities: readonly Lifecycle[], now: number, policy: RotationPolicy) => readonly Due[];
+type Ending = (authorities: readonly Lifecycle[]) => readonly Due[];
 
 /** An authority that has ended signs no more, even while there is none to follow it. */
-const retirement: Rule = (authorities) =>
+const retirement: Ending = (authorities) =>
   authorities
     .filter(({ state }) => state === 'active')
     .map(({ id, notAfter }) => ({ at: notAfter, step: { do: 'retire', id } }));
@@ -112,7 +131,7 @@ const succession: Rule = (authorities, now, policy) => {
 };
 
 /** By the clock's own word all that it signed has expired. A clock set back afterwards brings nothing back. */
-const oblivion: Rule = (authorities) =>
+const oblivion: Ending = (authorities) =>
   authorities
     .filter(({ state }) => state !== 'active')
     .map(({ id, preparedAt, notAfter }) => ({

@@ -7,15 +7,29 @@ import { failpoint } from '../runtime/failpoint.ts';
 import type { Log } from '../runtime/log.ts';
 import { Watch } from '../runtime/watch.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
+import type { Issuer } from '../spiffe/issuer.ts';
+import type { TokenKey } from '../spiffe/oidc.ts';
 import { Crls } from './crls.ts';
 import { JwtIssuer } from './issue-jwt.ts';
 import { X509Issuer } from './issue-x509.ts';
 import type { AuthorityRecord } from './journal.ts';
 import { Keyring } from './keys/keyring.ts';
 import { type PreparationParts, prepareAuthority } from './preparation.ts';
-import { bundleOf, ofKind, standingOf } from './publication.ts';
+import { bundleOf, ofKind, standingOf, tokenKeysOf } from './publication.ts';
 import type { Revocations } from './revocations.ts';
-import { type AuthorityKind, apply, type Due, isUsable, nextStep, type RotationPolicy, type Step } from './rotation.ts';
+import {
+  type AuthorityKind,
+  apply,
+  type Due,
+  isUsable,
+  lastStep,
+  nextStep,
+  type RotationPolicies,
+  type Step,
+  type SvidType,
+  svidTypeOf,
+} from './rotation.ts';
+import { tokenCertificate } from './token-certificate.ts';
 
 /** Who ordered a step that rotation would not have taken by itself. */
 export interface Orderer {
@@ -37,7 +51,11 @@ export interface AuthorityEvent extends Partial<Orderer> {
 
 export interface SuccessionParts extends PreparationParts {
   readonly revocations: Revocations;
-  readonly ttlSeconds: Readonly<Record<AuthorityKind, number>>;
+  readonly ttlSeconds: Readonly<Record<SvidType, number>>;
+  /** `iss` of every token; without one they have none. */
+  readonly issuer: Issuer | undefined;
+  /** Token keys get a certificate besides. */
+  readonly certifyTokenKeys: boolean;
   readonly refreshHintSeconds: number;
   /** Resolves once the event is on the disk. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
@@ -47,6 +65,7 @@ export interface SuccessionParts extends PreparationParts {
 export interface ActiveIssuers {
   readonly x509: X509Issuer | undefined;
   readonly jwt: JwtIssuer | undefined;
+  readonly 'jwt-rsa'?: JwtIssuer | undefined;
 }
 
 export class Succession {
@@ -55,6 +74,9 @@ export class Succession {
   readonly active = new Watch<ActiveIssuers>({ x509: undefined, jwt: undefined });
   /** Ids of those whose signatures may be held on to: published, and not tainted. */
   readonly standing: Watch<ReadonlySet<string>>;
+  /** What relying parties verify tokens with, those that sign now first. */
+  readonly tokenKeys: Watch<readonly TokenKey[]>;
+  readonly #certificates = new Map<string, Buffer>();
   /** Who was taken back; one list for each X.509 authority in the bundle. */
   readonly crls: Crls;
   #parts: SuccessionParts;
@@ -65,6 +87,7 @@ export class Succession {
     this.#keyring = new Keyring(parts.keyPlaces, parts.log);
     this.bundle = new Watch(bundleOf(parts));
     this.standing = new Watch(standingOf(parts));
+    this.tokenKeys = new Watch(tokenKeysOf(parts, this.#certificates));
     this.crls = new Crls(parts.clock, parts.revocations);
   }
 
@@ -74,12 +97,14 @@ export class Succession {
     if (parts.journal.isNew) await succession.#keyring.refuseStrays(parts.journal.path);
     for (const record of succession.authorities) if (isHeld(record)) await succession.#hold(record);
     for (const record of succession.authorities) if (record.state === 'active') succession.#setIssuer(record);
+    for (const record of succession.authorities) if (isHeld(record)) await succession.#certify(record);
+    succession.#tellTokenKeys();
     await succession.listRevoked();
     return succession;
   }
 
-  get policy(): RotationPolicy {
-    return this.#parts.policy;
+  get policies(): RotationPolicies {
+    return this.#parts.policies;
   }
 
   /** Why an authority that should sign does not, in words. */
@@ -91,8 +116,10 @@ export class Succession {
     return this.#parts.journal.content.authorities;
   }
 
-  due(kind: AuthorityKind, now: number): Due {
-    return nextStep(ofKind(this.authorities, kind), now, this.#parts.policy);
+  /** Undefined where nothing will ever be. */
+  due(kind: AuthorityKind, now: number): Due | undefined {
+    const [own, policy] = [ofKind(this.authorities, kind), this.#parts.policies[kind]];
+    return policy === undefined ? lastStep(own, now) : nextStep(own, now, policy);
   }
 
   canSign(kind: AuthorityKind, now: number): boolean {
@@ -115,7 +142,8 @@ export class Succession {
 
   /** Lives of SVIDs whose entry does not say, from the next one on. */
   setTtl(ttlSeconds: SuccessionParts['ttlSeconds'], longestTtlMs: number): void {
-    this.#parts = { ...this.#parts, ttlSeconds, policy: { ...this.#parts.policy, longestTtlMs } };
+    const policies = Object.entries(this.#parts.policies).map(([kind, policy]) => [kind, { ...policy, longestTtlMs }]);
+    this.#parts = { ...this.#parts, ttlSeconds, policies: Object.fromEntries(policies) };
     for (const record of this.authorities) if (record.state === 'active') this.#setIssuer(record);
   }
 
@@ -142,7 +170,11 @@ export class Succession {
     for (const record of this.authorities) {
       if (!this.#keyring.isFailing(record.id)) continue;
       if (!(await this.#keyring.find(record))) await this.#giveUp(record);
-      else if (record.state === 'active') this.#setIssuer(record);
+      else {
+        if (record.state === 'active') this.#setIssuer(record);
+        await this.#certify(record);
+        this.#tellTokenKeys();
+      }
     }
   }
 
@@ -159,6 +191,7 @@ export class Succession {
     });
     failpoint('authority.prepared-journaled');
     this.#keyring.hold(record, signer);
+    await this.#certify(record);
     await this.#publish();
     failpoint('authority.published');
   }
@@ -178,6 +211,7 @@ export class Succession {
     failpoint('authority.activated-journaled');
     if (previous !== undefined) this.#keyring.release(previous);
     this.#setIssuer(record);
+    this.#tellTokenKeys();
     failpoint('authority.active');
   }
 
@@ -189,6 +223,7 @@ export class Succession {
     failpoint('authority.retired-journaled');
     this.#keyring.release(record);
     this.active.set({ ...this.active.value, [record.kind]: undefined });
+    this.#tellTokenKeys();
   }
 
   /** Still published: what it signed is believed until it has been signed anew. */
@@ -199,6 +234,7 @@ export class Succession {
     journal.write({ authorities: apply(this.authorities, { do: 'taint', id: record.id }, clock.now()) });
     failpoint('authority.tainted-journaled');
     this.standing.set(standingOf(this.#parts));
+    this.#tellTokenKeys();
     failpoint('authority.tainted');
   }
 
@@ -242,11 +278,28 @@ export class Succession {
     const { id, kind, notAfter, certificate, upstream } = record;
     const signer = this.#keyring.signerOf(id);
     if (signer === undefined) return;
-    const { trustDomain, ttlSeconds } = this.#parts;
-    const signing = { id, trustDomain, notAfter, signer, ttlSeconds: ttlSeconds[kind] };
+    const { trustDomain, ttlSeconds, issuer: url } = this.#parts;
+    const signing = { id, trustDomain, notAfter, signer, ttlSeconds: ttlSeconds[svidTypeOf(kind)] };
     const issuer =
-      certificate === undefined ? new JwtIssuer(signing) : new X509Issuer({ ...signing, certificate, upstream });
+      certificate === undefined
+        ? new JwtIssuer({ ...signing, issuer: url })
+        : new X509Issuer({ ...signing, certificate, upstream });
     this.active.set({ ...this.active.value, [kind]: issuer });
+  }
+
+  /** A key that is away, or a token that signs no certificates, is served without one: few relying parties want it. */
+  async #certify(record: AuthorityRecord): Promise<void> {
+    const signer = this.#keyring.signerOf(record.id);
+    if (!this.#parts.certifyTokenKeys || record.kind === 'x509' || signer === undefined) return;
+    try {
+      this.#certificates.set(record.id, await tokenCertificate(record, signer));
+    } catch (err) {
+      this.#parts.log?.warn({ err, authority: record.id }, 'this token key is served without a certificate');
+    }
+  }
+
+  #tellTokenKeys(): void {
+    this.tokenKeys.set(tokenKeysOf(this.#parts, this.#certificates));
   }
 
   /** Who stands is told first: whoever hears of the bundle then signs with the right one. */
@@ -254,6 +307,7 @@ export class Succession {
     this.standing.set(standingOf(this.#parts));
     await this.listRevoked();
     this.bundle.set(bundleOf(this.#parts));
+    this.#tellTokenKeys();
   }
 
   /** Never below the seconds since the epoch: a directory that was restored or begun anew still goes on from above. */

@@ -27,7 +27,7 @@ export function orderCommands(authority: Command): void {
   rotate(authority.command('rotate'));
 }
 
-const kind = (): Argument => new Argument('<kind>', 'which keys').choices(['x509', 'jwt']);
+const kind = (): Argument => new Argument('<kind>', 'which keys').choices(['x509', 'jwt', 'jwt-rsa']);
 
 function order(command: Command, verb: string, does: string): void {
   command.addArgument(kind());

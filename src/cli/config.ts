@@ -50,6 +50,7 @@ const documentOf = (settings: Config): DocumentOf<typeof shapes.configuration> =
   x509SvidTtl: settings.x509_svid_ttl,
   jwtSvidTtl: settings.jwt_svid_ttl,
   caTtl: settings.ca_ttl,
+  jwtCaTtl: settings.jwt_ca_ttl ?? null,
   caKeyType: settings.ca_key_type,
   jwtKeyType: settings.jwt_key_type,
   keys: settings.keys.kind,

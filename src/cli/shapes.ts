@@ -230,6 +230,7 @@ export const configuration = shape({
   x509SvidTtl: 'number',
   jwtSvidTtl: 'number',
   caTtl: 'number',
+  jwtCaTtl: 'number | null',
   caKeyType: 'string',
   jwtKeyType: 'string',
   keys: 'string',

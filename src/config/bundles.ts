@@ -11,7 +11,13 @@ const path = z
 
 /** Each profile with what it needs; neither stands in for the other (FD-04, FD-40). */
 const endpoint = z.discriminatedUnion('profile', [
-  z.strictObject({ profile: z.literal('https_web'), listen: listenAddress, path, certificate: absolutePath, key: absolutePath }),
+  z.strictObject({
+    profile: z.literal('https_web'),
+    listen: listenAddress,
+    path,
+    certificate: absolutePath,
+    key: absolutePath,
+  }),
   z.strictObject({
     profile: z.literal('https_spiffe'),
     listen: listenAddress,

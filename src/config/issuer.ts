@@ -1,6 +1,7 @@
 /** Settings of the OIDC issuer, and what they need of each other. */
 import { isIP } from 'node:net';
 import type { z } from 'zod';
+import type { IssuerPlace } from '../federation/federation.ts';
 import { Issuer } from '../spiffe/issuer.ts';
 import { absolutePath, addressOf, listenAddress, parsed } from './fields.ts';
 
@@ -8,11 +9,30 @@ export const issuer = parsed(Issuer.parse).optional();
 export const issuerListen = listenAddress.optional();
 export const issuerFile = absolutePath.optional();
 
+/** Fourteen days: published for four and a half before it signs, and for two and a third afterwards. */
+const relyingPartyLifeSeconds = 14 * 86_400;
+
+/** How long a key signs tokens for relying parties that keep a copy of it as long as they like. */
+export const jwtCaTtl = (settings: {
+  readonly issuer?: Issuer | undefined;
+  readonly ca_ttl: number;
+  readonly jwt_ca_ttl?: number | undefined;
+}): number => settings.jwt_ca_ttl ?? (settings.issuer === undefined ? settings.ca_ttl : relyingPartyLifeSeconds);
+
 interface IssuerSettings {
   readonly issuer?: Issuer | undefined;
   readonly issuer_listen?: string | undefined;
   readonly issuer_cert?: string | undefined;
   readonly issuer_key?: string | undefined;
+}
+
+/** With the names that code has. */
+export function issuerPlace(settings: IssuerSettings & { readonly issuer_x5c: boolean }): IssuerPlace | undefined {
+  const { issuer: url, issuer_listen: text, issuer_cert: certificate, issuer_key: key } = settings;
+  if (url === undefined) return undefined;
+  const tls = certificate === undefined || key === undefined ? undefined : { certificate, key };
+  const address = text === undefined ? undefined : addressOf(text);
+  return { issuer: url, certificates: settings.issuer_x5c, listen: address && { ...address, tls } };
 }
 
 /** One setting says something about another: the one that is wrong, or missing, is named. */

@@ -1,15 +1,14 @@
 /** Our bundle for other trust domains, over HTTPS in either profile (SPIFFE Federation sections 4 and 5). */
-import { constants, hash } from 'node:crypto';
-import type { Server as HttpsServer, ServerOptions } from 'node:https';
-import type { Socket } from 'node:net';
+import { hash } from 'node:crypto';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { CrlSet } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
-import { tlsCiphers } from '../runtime/http.ts';
 import type { Watch } from '../runtime/watch.ts';
 import { type Bundle, formatBundle } from '../spiffe/bundle.ts';
 import { encodePem } from '../x509/pem.ts';
+import { limitConnections } from './connection-limits.ts';
 import type { EndpointIdentity } from './endpoint-identity.ts';
+import { webTls } from './web-tls.ts';
 
 export interface BundleEndpointParts {
   readonly host: string;
@@ -35,22 +34,15 @@ const limits = { connections: 512, perAddress: 64, requestMs: 5_000, idleMs: 5_0
 /** A cache may keep the answer for a hint divided by this. */
 const cachedShare = 5;
 
-/**
- * Mozilla's intermediate recommendation (FD-03). Nobody is asked for a certificate (FD-10). No tickets: a session that is
- * resumed would prove nothing about the certificate of today.
- */
-const tls = {
-  minVersion: 'TLSv1.2',
-  ciphers: tlsCiphers,
-  ecdhCurve: 'X25519:P-256:P-384',
-  secureOptions: constants.SSL_OP_NO_TICKET,
-  sessionTimeout: 1,
-} as const satisfies ServerOptions;
-
 export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<BundleEndpoint> {
   const { host, port, path, identity, bundle, crls } = parts;
   const server = fastify({
-    https: { ...tls, ...identity.current.value, handshakeTimeout: limits.requestMs, maxHeaderSize: limits.headerBytes },
+    https: {
+      ...webTls,
+      ...identity.current.value,
+      handshakeTimeout: limits.requestMs,
+      maxHeaderSize: limits.headerBytes,
+    },
     bodyLimit: 1024,
     requestTimeout: limits.requestMs,
     connectionTimeout: 2 * limits.requestMs,
@@ -63,8 +55,9 @@ export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<B
   server.get(path, (request, reply) => answer(request, reply, bundleOf(bundle.value)));
   server.get(listsPath, (request, reply) => answer(request, reply, listsOf(crls.value)));
   server.setNotFoundHandler((request, reply) => refuse(request, reply, [path, listsPath]));
-  limitConnections(server.server);
-  const renewed = identity.current.onChange((next) => server.server.setSecureContext({ ...tls, ...next }));
+  server.server.headersTimeout = limits.requestMs;
+  limitConnections(server.server, limits);
+  const renewed = identity.current.onChange((next) => server.server.setSecureContext({ ...webTls, ...next }));
   const close = async (): Promise<void> => {
     renewed[Symbol.dispose]();
     identity.close();
@@ -138,22 +131,4 @@ function refuse(request: FastifyRequest, reply: FastifyReply, paths: readonly st
     .code(found ? 405 : 404)
     .type('text/plain; charset=utf-8')
     .send(found ? 'only GET and HEAD\n' : 'nothing here\n');
-}
-
-/** Half-open and idle connections end by themselves; until then one address must not have them all. */
-function limitConnections(server: HttpsServer): void {
-  server.maxConnections = limits.connections;
-  server.headersTimeout = limits.requestMs;
-  const open = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const from = socket.remoteAddress ?? '';
-    const count = (open.get(from) ?? 0) + 1;
-    if (count > limits.perAddress) return void socket.destroy();
-    open.set(from, count);
-    socket.once('close', () => {
-      const left = (open.get(from) ?? 1) - 1;
-      if (left === 0) open.delete(from);
-      else open.set(from, left);
-    });
-  });
 }

@@ -87,7 +87,7 @@ export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOu
 }
 
 function identityOf(place: EndpointPlace, parts: BundlesOutParts): EndpointIdentity | Promise<EndpointIdentity> {
-  if (place.profile === 'https_web') return new FileIdentity({ ...parts, ...place });
+  if (place.profile === 'https_web') return new FileIdentity({ ...parts, ...place, whose: 'the bundle endpoint' });
   return SvidIdentity.issue({ ...parts, id: endpointId(place.spiffeId, parts.trustDomain) });
 }
 

@@ -12,6 +12,7 @@ import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { Poller, type PollState } from './poller.ts';
 
 export { type BundlesOut, type EndpointPlace, type Published, startBundlesOut } from './bundles-out.ts';
+export { type IssuerOut, type IssuerPlace, startIssuer } from './issuer.ts';
 export type { PollState } from './poller.ts';
 export type { PublishPlace } from './publishers.ts';
 

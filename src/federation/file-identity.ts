@@ -1,4 +1,4 @@
-/** https_web: a certificate of the web and its key, from files that others renew. */
+/** A certificate of the web and its key, from files that others renew. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { IdentityError } from '../errors.ts';
@@ -9,6 +9,8 @@ import { Watch } from '../runtime/watch.ts';
 import type { EndpointIdentity, KeyAndCertificate } from './endpoint-identity.ts';
 
 export interface FileIdentityParts {
+  /** For messages, as in 'the bundle endpoint'. */
+  readonly whose: string;
   /** PEM, leaf first. */
   readonly certificate: string;
   readonly key: string;
@@ -36,16 +38,16 @@ export class FileIdentity implements EndpointIdentity {
   }
 
   reread(): void {
-    const { certificate, log } = this.#parts;
+    const { certificate, log, whose } = this.#parts;
     this.#seen = this.#stamp();
     try {
       const next = this.#read();
       this.problem = undefined;
       if (next.cert === this.current.value.cert && next.key === this.current.value.key) return;
       this.current.set(next);
-      log.info({ certificate }, 'the bundle endpoint has a new certificate');
+      log.info({ certificate }, `${whose} has a new certificate`);
     } catch (err) {
-      this.problem = `the bundle endpoint keeps its certificate: ${err instanceof Error ? err.message : String(err)}`;
+      this.problem = `${whose} keeps its certificate: ${err instanceof Error ? err.message : String(err)}`;
       log.error({ err }, this.problem);
     }
   }
@@ -62,8 +64,8 @@ export class FileIdentity implements EndpointIdentity {
   }
 
   #read(): KeyAndCertificate {
-    const { certificate, key } = this.#parts;
-    return checked(readSharedFile(certificate, longestFile), readSharedFile(key, longestFile));
+    const { certificate, key, whose } = this.#parts;
+    return checked(readSharedFile(certificate, longestFile), readSharedFile(key, longestFile), whose);
   }
 
   /** Another one for other files, or for other content of the same. */
@@ -75,12 +77,12 @@ export class FileIdentity implements EndpointIdentity {
 }
 
 /** Half a pair, as seen between the writing of one file and the other, is not taken. */
-function checked(cert: string, key: string): KeyAndCertificate {
+function checked(cert: string, key: string, whose: string): KeyAndCertificate {
   try {
     if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return { cert, key };
   } catch (cause) {
-    const message = 'the certificate or the key of the bundle endpoint is not PEM';
+    const message = `the certificate or the key of ${whose} is not PEM`;
     throw new IdentityError('failed-precondition', message, { cause });
   }
-  throw new IdentityError('failed-precondition', 'the key of the bundle endpoint is not that of its certificate');
+  throw new IdentityError('failed-precondition', `the key of ${whose} is not that of its certificate`);
 }

@@ -92,7 +92,7 @@ export interface FederationChange extends RegistryStep {
 export interface AuthorityStep extends Actor {
   /** The key's id: what `authority` names in every record of something it signed. */
   readonly authority: string;
-  readonly use: 'x509' | 'jwt';
+  readonly use: 'x509' | 'jwt' | 'jwt-rsa';
   readonly notBefore?: number | undefined;
   readonly notAfter?: number | undefined;
   readonly reason?: string | undefined;

@@ -16,6 +16,8 @@ export interface Metrics {
   readonly polled: Counter<'trust_domain' | 'outcome'>;
   /** Our bundle put where others fetch it, by what came of it. */
   readonly published: Counter<'publisher' | 'outcome'>;
+  /** Questions for discovery and keys of the issuer, by status of the answer. */
+  readonly issuerAsked: Counter<'status'>;
   /** A number that is asked for when somebody looks. */
   gauge(name: string, help: string, value: () => number): void;
   /** Prometheus text. */
@@ -37,6 +39,7 @@ export function createMetrics(): Metrics {
     connectionsRefused: counter('mayfly_connections_refused_total', 'Connections turned away', 'reason'),
     connectionsCut: counter('mayfly_connections_cut_total', 'Connections ended because of their caller', 'reason'),
     callsRefused: counter('mayfly_calls_refused_total', 'Calls turned away by a limit', 'reason'),
+    issuerAsked: counter('mayfly_issuer_requests_total', 'Requests for discovery and keys', 'status'),
     polled: new Counter({
       name: 'mayfly_federation_polls_total',
       help: 'Looks at bundle endpoints of other trust domains',

@@ -5,6 +5,7 @@
 import {
   type Authority,
   type AuthorityKind,
+  authorityKinds,
   type Force,
   forces,
   type Need,
@@ -167,9 +168,8 @@ const outcome = (
 });
 
 const verbs: readonly Verb[] = ['prepare', 'activate', 'taint', 'revoke'];
-const kinds: readonly AuthorityKind[] = ['x509', 'jwt'];
 const verbOf = (text: string): Verb => oneOf(verbs, text, 'an order');
-const kindOf = (text: string): AuthorityKind => oneOf(kinds, text, 'a kind of authority');
+const kindOf = (text: string): AuthorityKind => oneOf(authorityKinds, text, 'a kind of authority');
 const forcesOf = (texts: readonly string[]): ReadonlySet<Force> =>
   new Set(texts.map((text) => oneOf(forces, text, 'a force')));
 

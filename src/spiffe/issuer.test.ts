@@ -11,10 +11,12 @@ const refused = (text: string): string => {
 };
 
 describe('the URL of an issuer', () => {
-  it.each(['https://id.example.org', 'https://localhost:8443', 'https://id.example.org/tenant/a', 'https://[::1]:8443'])(
-    'R-NET-4 takes %s as it is written',
-    (text) => expect(Issuer.parse(text)).toBe(text),
-  );
+  it.each([
+    'https://id.example.org',
+    'https://localhost:8443',
+    'https://id.example.org/tenant/a',
+    'https://[::1]:8443',
+  ])('R-NET-4 takes %s as it is written', (text) => expect(Issuer.parse(text)).toBe(text));
 
   it.each([
     ['https://id.example.org/', /slash.*: https:\/\/id\.example\.org$/],
@@ -30,7 +32,10 @@ describe('the URL of an issuer', () => {
     ['https://id.example.org/a/../b', /spelled/],
     ['https://id.example.org/a//b', /path/],
     ['https://id.example.org/%41', /path/],
-    ['https://id.example.org/.well-known/openid-configuration', /before the well-known part: https:\/\/id\.example\.org$/],
+    [
+      'https://id.example.org/.well-known/openid-configuration',
+      /before the well-known part: https:\/\/id\.example\.org$/,
+    ],
     ['https:id.example.org', /spelled/],
     ['id.example.org', /must look like/],
     ['', /must look like/],

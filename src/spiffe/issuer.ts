@@ -2,7 +2,6 @@
  * The URL by which relying parties know who signs our tokens (OpenID Connect Discovery 1.0 section 3). It is compared byte
  * for byte wherever it is compared, so there is one spelling of it, and every other one is refused with the right one.
  */
-import { IdentityError } from '../errors.ts';
 
 export type Issuer = string & { readonly __brand: 'Issuer' };
 
@@ -44,7 +43,10 @@ function faultOf(text: string, url: URL): string | undefined {
   if (text.endsWith('/')) return `must not end with a slash: it is compared byte for byte: ${right}`;
   if (/^https:\/\/[^/]*:443(\/|$)/.test(text)) return `must not name the port that https has anyway: ${right}`;
   if (text !== right) return `must be spelled as it is compared: ${right}`;
-  const bad = path.split('/').slice(1).find((one) => !segment.test(one));
+  const bad = path
+    .split('/')
+    .slice(1)
+    .find((one) => !segment.test(one));
   if (bad !== undefined) return `has a path with ${JSON.stringify(bad)}: letters, digits and . _ ~ - only`;
   return undefined;
 }

@@ -17,11 +17,11 @@ export function writeX509Authority(certificate: Buffer): JsonWebKey {
   return { use: 'x509-svid', ...publicMembers(key), x5c: [certificate.toString('base64')] };
 }
 
-export function writeJwtAuthority({ keyId, publicKey }: JwtAuthority): JsonWebKey {
+export function writeJwtAuthority({ keyId, publicKey }: Pick<JwtAuthority, 'keyId' | 'publicKey'>): JsonWebKey {
   return { use: 'jwt-svid', kid: keyId, ...publicMembers(publicKey.export({ format: 'jwk' })) };
 }
 
-export function writePlainKey(authority: JwtAuthority): JsonWebKey {
+export function writePlainKey(authority: Pick<JwtAuthority, 'keyId' | 'publicKey'>): JsonWebKey {
   const key = writeJwtAuthority(authority);
   const alg = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[key.crv ?? ''] ?? 'RS256';
   return { ...key, use: 'sig', alg };

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { unixAttestor, type WorkloadAttestor } from '../attest/attest.ts';
 import { type Authority, openAuthority } from '../authority/authority.ts';
+import { jwtCaTtl } from '../config/issuer.ts';
 import { keyPlaceSettings } from '../config/keys.ts';
 import { upstreamSettings } from '../config/upstream.ts';
 import type { Config } from '../config.ts';
@@ -78,6 +79,9 @@ export async function openRooms(
     clock,
     random,
     caTtlSeconds: config.ca_ttl,
+    jwtCaTtlSeconds: jwtCaTtl(config),
+    issuer: config.issuer,
+    certifyTokenKeys: config.issuer_x5c,
     x509KeyType: config.ca_key_type,
     jwtKeyType: config.jwt_key_type,
     x509SvidTtlSeconds: config.x509_svid_ttl,

@@ -1,8 +1,9 @@
 import { type Agent, startAgent } from '../agent/agent.ts';
 import { endpointPlace, publishPlaces } from '../config/bundles.ts';
+import { issuerPlace } from '../config/issuer.ts';
 import type { Config } from '../config.ts';
 import { IdentityError } from '../errors.ts';
-import { type BundlesOut, startBundlesOut } from '../federation/federation.ts';
+import { type BundlesOut, type IssuerOut, startBundlesOut, startIssuer } from '../federation/federation.ts';
 import { systemClock as clock } from '../runtime/clock.ts';
 import { environment } from '../runtime/environment.ts';
 import { enableFailpoints, failpoint } from '../runtime/failpoint.ts';
@@ -46,11 +47,14 @@ export async function up(config: Config, read: () => Promise<Config>): Promise<v
     publish: publishPlaces(config.bundle_publish),
   });
   closing.defer(() => bundlesOut.close());
-  const reload = reloading(rooms, bundlesOut, read);
+  const place = issuerPlace(config);
+  const issuer = place && (await startIssuer({ ...rooms, ...place, clock }));
+  closing.defer(async () => issuer?.close());
+  const reload = reloading(rooms, bundlesOut, issuer, read);
   using _hangup = onHangup(() => void reload.now().then(...told(rooms.log)));
   const server = await serveOperators(rooms, agent, bundlesOut, reload);
   closing.defer(() => server.stop());
-  const problems = watchProblems(rooms, bundlesOut, [agent, server]);
+  const problems = watchProblems(rooms, bundlesOut, [agent, server, { problem: () => issuer?.problem() }]);
   await serveStatus(rooms, agent, problems, closing);
   keepMark(rooms);
   terminal.out(greeting(rooms, agent, server));
@@ -65,6 +69,7 @@ export async function up(config: Config, read: () => Promise<Config>): Promise<v
 function reloading(
   { config, log, authority, federation, ledger }: Rooms,
   bundlesOut: BundlesOut,
+  issuer: IssuerOut | undefined,
   read: () => Promise<Config>,
 ): Reload {
   const ttl = ({ x509_svid_ttl: x509, jwt_svid_ttl: jwt }: Config): void => authority.setTtl({ x509, jwt });
@@ -80,6 +85,7 @@ function reloading(
   const settings = (): Promise<Config> => {
     // The files that settings name are read again too.
     bundlesOut.reread();
+    issuer?.reread();
     return read();
   };
   return new Reload({ config, read: settings, apply, ledger });

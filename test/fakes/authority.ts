@@ -56,7 +56,7 @@ export function verifyBoth({ chain, token }: Held, bundle: Bundle, at: number): 
   verifyJwtSvid(token, 'aws', () => bundle.jwtAuthorities, at);
 }
 
-export const states = (authority: Authority, kind: 'x509' | 'jwt'): string[] =>
+export const states = (authority: Authority, kind: 'x509' | 'jwt' | 'jwt-rsa'): string[] =>
   authority.authorities().flatMap((one) => (one.kind === kind ? [one.state] : []));
 
 export async function refusal(run: Promise<unknown>): Promise<IdentityError> {
@@ -71,7 +71,12 @@ export async function refusal(run: Promise<unknown>): Promise<IdentityError> {
 
 /** A memory key store that never waits for the thread pool, so that a fake clock drives everything. */
 export const quickKeyStore = (): KeyStore =>
-  memoryKeyStore(async (): Promise<KeyObject> => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+  memoryKeyStore(
+    async (keyType): Promise<KeyObject> =>
+      keyType.startsWith('rsa')
+        ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+  );
 
 /** A journal that survives the authority, as a disk would. */
 export class MemoryJournal implements JournalFile {

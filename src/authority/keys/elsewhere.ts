@@ -22,7 +22,7 @@ export const naming = (prefix: string): Naming => ({
   },
 });
 
-const nameShape = /^(?:x509|jwt)-[0-9a-f]{32}$/;
+const nameShape = /^(?:x509|jwt|jwt-rsa)-[0-9a-f]{32}$/;
 
 export interface DistantKey {
   readonly keyType: KeyType;
