@@ -149,7 +149,7 @@ class OpenAuthority implements Authority {
   }
 
   get tokenKeys(): Watch<readonly TokenKey[]> {
-    return this.#succession.tokenKeys;
+    return this.#succession.tokenKeys.all;
   }
 
   get tokenKeyLeadMs(): number {

@@ -1,11 +1,9 @@
 /** What the journal says, as the world is told it. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { joseAlgorithm } from '../runtime/signer.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
-import type { TokenKey } from '../spiffe/oidc.ts';
 import type { AuthorityRecord, Journal } from './journal.ts';
-import type { AuthorityKind, AuthorityState } from './rotation.ts';
+import type { AuthorityKind } from './rotation.ts';
 
 export interface Published {
   readonly trustDomain: TrustDomain;
@@ -35,31 +33,10 @@ export function bundleOf({ trustDomain, journal, refreshHintSeconds }: Published
   };
 }
 
-/**
- * The keys of token authorities as relying parties get them. Those that sign now come first, because some read no
- * further; those of a key that may be in other hands come last.
- */
-export function tokenKeysOf(
-  { journal }: Pick<Published, 'journal'>,
-  certificates: ReadonlyMap<string, Buffer>,
-): readonly TokenKey[] {
-  return signersOfTokens(journal.content.authorities)
-    .toSorted((a, b) => ranks.indexOf(a.state) - ranks.indexOf(b.state) || a.kind.length - b.kind.length)
-    .map(({ id, publicKey, keyType, state }) => ({
-      keyId: id,
-      publicKey: keyOf(publicKey),
-      algorithm: joseAlgorithm(keyType),
-      signsNow: state === 'active',
-      certificate: certificates.get(id),
-    }));
-}
-
-const ranks: readonly AuthorityState[] = ['active', 'prepared', 'old', 'tainted'];
-
-const signersOfTokens = (authorities: readonly AuthorityRecord[]): readonly AuthorityRecord[] =>
+export const signersOfTokens = (authorities: readonly AuthorityRecord[]): readonly AuthorityRecord[] =>
   authorities.filter(({ kind }) => kind !== 'x509');
 
-const keyOf = (publicKey: Buffer): KeyObject => createPublicKey({ key: publicKey, format: 'der', type: 'spki' });
+export const keyOf = (publicKey: Buffer): KeyObject => createPublicKey({ key: publicKey, format: 'der', type: 'spki' });
 
 /** Authorities below one root have it in common. */
 const distinct = (certificates: readonly Buffer[]): readonly Buffer[] =>

@@ -4,18 +4,16 @@
  */
 import { IdentityError } from '../errors.ts';
 import { failpoint } from '../runtime/failpoint.ts';
-import type { Log } from '../runtime/log.ts';
 import { Watch } from '../runtime/watch.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import type { Issuer } from '../spiffe/issuer.ts';
-import type { TokenKey } from '../spiffe/oidc.ts';
 import { Crls } from './crls.ts';
 import { JwtIssuer } from './issue-jwt.ts';
 import { X509Issuer } from './issue-x509.ts';
 import type { AuthorityRecord } from './journal.ts';
 import { Keyring } from './keys/keyring.ts';
 import { type PreparationParts, prepareAuthority } from './preparation.ts';
-import { bundleOf, ofKind, standingOf, tokenKeysOf } from './publication.ts';
+import { bundleOf, ofKind, standingOf } from './publication.ts';
 import type { Revocations } from './revocations.ts';
 import {
   type AuthorityKind,
@@ -29,7 +27,7 @@ import {
   type SvidType,
   svidTypeOf,
 } from './rotation.ts';
-import { tokenCertificate } from './token-certificate.ts';
+import { TokenKeys, type TokenKeysParts } from './token-keys.ts';
 
 /** Who ordered a step that rotation would not have taken by itself. */
 export interface Orderer {
@@ -49,17 +47,14 @@ export interface AuthorityEvent extends Partial<Orderer> {
   readonly reason?: 'succeeded' | 'expired' | 'key-missing' | 'key-moved';
 }
 
-export interface SuccessionParts extends PreparationParts {
+export interface SuccessionParts extends PreparationParts, TokenKeysParts {
   readonly revocations: Revocations;
   readonly ttlSeconds: Readonly<Record<SvidType, number>>;
   /** `iss` of every token; without one they have none. */
   readonly issuer: Issuer | undefined;
-  /** Token keys get a certificate besides. */
-  readonly certifyTokenKeys: boolean;
   readonly refreshHintSeconds: number;
   /** Resolves once the event is on the disk. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
-  readonly log?: Pick<Log, 'info' | 'warn'> | undefined;
 }
 
 export interface ActiveIssuers {
@@ -74,9 +69,7 @@ export class Succession {
   readonly active = new Watch<ActiveIssuers>({ x509: undefined, jwt: undefined });
   /** Ids of those whose signatures may be held on to: published, and not tainted. */
   readonly standing: Watch<ReadonlySet<string>>;
-  /** What relying parties verify tokens with, those that sign now first. */
-  readonly tokenKeys: Watch<readonly TokenKey[]>;
-  readonly #certificates = new Map<string, Buffer>();
+  readonly tokenKeys: TokenKeys;
   /** Who was taken back; one list for each X.509 authority in the bundle. */
   readonly crls: Crls;
   #parts: SuccessionParts;
@@ -87,7 +80,7 @@ export class Succession {
     this.#keyring = new Keyring(parts.keyPlaces, parts.log);
     this.bundle = new Watch(bundleOf(parts));
     this.standing = new Watch(standingOf(parts));
-    this.tokenKeys = new Watch(tokenKeysOf(parts, this.#certificates));
+    this.tokenKeys = new TokenKeys(parts);
     this.crls = new Crls(parts.clock, parts.revocations);
   }
 
@@ -97,8 +90,9 @@ export class Succession {
     if (parts.journal.isNew) await succession.#keyring.refuseStrays(parts.journal.path);
     for (const record of succession.authorities) if (isHeld(record)) await succession.#hold(record);
     for (const record of succession.authorities) if (record.state === 'active') succession.#setIssuer(record);
-    for (const record of succession.authorities) if (isHeld(record)) await succession.#certify(record);
-    succession.#tellTokenKeys();
+    for (const record of succession.authorities)
+      if (isHeld(record)) await succession.tokenKeys.certify(record, succession.#keyring.signerOf(record.id));
+    succession.tokenKeys.tell(succession.authorities);
     await succession.listRevoked();
     return succession;
   }
@@ -172,8 +166,8 @@ export class Succession {
       if (!(await this.#keyring.find(record))) await this.#giveUp(record);
       else {
         if (record.state === 'active') this.#setIssuer(record);
-        await this.#certify(record);
-        this.#tellTokenKeys();
+        await this.tokenKeys.certify(record, this.#keyring.signerOf(record.id));
+        this.tokenKeys.tell(this.authorities);
       }
     }
   }
@@ -191,7 +185,7 @@ export class Succession {
     });
     failpoint('authority.prepared-journaled');
     this.#keyring.hold(record, signer);
-    await this.#certify(record);
+    await this.tokenKeys.certify(record, this.#keyring.signerOf(record.id));
     await this.#publish();
     failpoint('authority.published');
   }
@@ -211,7 +205,7 @@ export class Succession {
     failpoint('authority.activated-journaled');
     if (previous !== undefined) this.#keyring.release(previous);
     this.#setIssuer(record);
-    this.#tellTokenKeys();
+    this.tokenKeys.tell(this.authorities);
     failpoint('authority.active');
   }
 
@@ -223,7 +217,7 @@ export class Succession {
     failpoint('authority.retired-journaled');
     this.#keyring.release(record);
     this.active.set({ ...this.active.value, [record.kind]: undefined });
-    this.#tellTokenKeys();
+    this.tokenKeys.tell(this.authorities);
   }
 
   /** Still published: what it signed is believed until it has been signed anew. */
@@ -234,7 +228,7 @@ export class Succession {
     journal.write({ authorities: apply(this.authorities, { do: 'taint', id: record.id }, clock.now()) });
     failpoint('authority.tainted-journaled');
     this.standing.set(standingOf(this.#parts));
-    this.#tellTokenKeys();
+    this.tokenKeys.tell(this.authorities);
     failpoint('authority.tainted');
   }
 
@@ -287,27 +281,12 @@ export class Succession {
     this.active.set({ ...this.active.value, [kind]: issuer });
   }
 
-  /** A key that is away, or a token that signs no certificates, is served without one: few relying parties want it. */
-  async #certify(record: AuthorityRecord): Promise<void> {
-    const signer = this.#keyring.signerOf(record.id);
-    if (!this.#parts.certifyTokenKeys || record.kind === 'x509' || signer === undefined) return;
-    try {
-      this.#certificates.set(record.id, await tokenCertificate(record, signer));
-    } catch (err) {
-      this.#parts.log?.warn({ err, authority: record.id }, 'this token key is served without a certificate');
-    }
-  }
-
-  #tellTokenKeys(): void {
-    this.tokenKeys.set(tokenKeysOf(this.#parts, this.#certificates));
-  }
-
   /** Who stands is told first: whoever hears of the bundle then signs with the right one. */
   async #publish(): Promise<void> {
     this.standing.set(standingOf(this.#parts));
     await this.listRevoked();
     this.bundle.set(bundleOf(this.#parts));
-    this.#tellTokenKeys();
+    this.tokenKeys.tell(this.authorities);
   }
 
   /** Never below the seconds since the epoch: a directory that was restored or begun anew still goes on from above. */
