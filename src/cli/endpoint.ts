@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { IdentityError } from '../errors.ts';
 import { defaultSockets } from '../runtime/defaults.ts';
 import { parseDuration } from '../runtime/duration.ts';
+import { stayAlive } from '../runtime/signals.ts';
 import { terminal } from '../runtime/terminal.ts';
 import type { WorkloadApiClient } from '../sdk/client.ts';
 import { CommandError } from './failure.ts';
@@ -14,10 +15,12 @@ const patienceSeconds = 30;
 export const endpointFlags = (command: Command): Command => command.addOption(endpointSocket()).addOption(timeout());
 
 /** One question to the Workload API. */
-export async function asked(
+export async function asked<T>(
   options: EndpointOptions,
-  ask: (client: WorkloadApiClient, signal: AbortSignal) => Promise<Answer>,
-): Promise<Answer> {
+  ask: (client: WorkloadApiClient, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // Pauses between attempts hold nobody by themselves.
+  using _alive = stayAlive();
   using client = await connect(options);
   try {
     return await ask(client, AbortSignal.timeout(options.timeout * 1000));
@@ -53,6 +56,8 @@ async function connect(options: EndpointOptions): Promise<WorkloadApiClient> {
 
 async function explained(error: unknown, options: EndpointOptions): Promise<Error> {
   if (!(error instanceof IdentityError)) return error as Error;
+  // What somebody else refused, to whom the answer was taken, says what to do by itself.
+  if (error instanceof CommandError || error.reason?.startsWith('relying-')) return error;
   if (error.code === 'permission-denied') return nothingOwed(error);
   if (error.code !== 'unavailable') return error;
   const { parseEndpoint } = await import('../sdk/endpoint.ts');

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { storageError, writeFileAtomic } from '../runtime/files.ts';
@@ -6,7 +5,7 @@ import type { FetchedX509Svid, X509Context } from '../sdk/x509-context.ts';
 import { SpiffeId } from '../spiffe/id.ts';
 import { asked, watched } from './endpoint.ts';
 import type { Answer } from './leaf.ts';
-import { certificatePem } from './pem.ts';
+import { certificatePem, serialOf } from './pem.ts';
 import type * as shapes from './shapes.ts';
 import type { DocumentOf } from './shapes.ts';
 import type { EndpointOptions } from './sockets.ts';
@@ -71,14 +70,11 @@ function documentOf({ svids, bundles }: X509Context, written: string | null): X5
 const svidDocument = (svid: FetchedX509Svid, bundle: readonly Buffer[]): X509Document['svids'][number] => ({
   spiffeId: svid.id,
   hint: svid.hint,
-  serial: serialOf(svid),
+  serial: serialOf(svid.certificates[0]),
   expiresAt: new Date(svid.notAfter).toISOString(),
   certificates: svid.certificates.map(certificatePem),
   bundle: bundle.map(certificatePem),
 });
-
-const serialOf = ({ certificates: [leaf] }: FetchedX509Svid): string =>
-  leaf === undefined ? '' : new X509Certificate(leaf).serialNumber.toLowerCase();
 
 const svidText = ({ spiffeId, hint, serial, expiresAt }: X509Document['svids'][number]): string =>
   facts([

@@ -18,6 +18,7 @@ const rooms: Readonly<Record<string, Room>> = {
   fetch: { summary: 'ask the Workload API, as a workload does', load: () => import('./fetch.ts') },
   token: { summary: 'one token of this process, for one relying party', load: () => import('./token.ts') },
   project: { summary: 'files with tokens and certificates, kept fresh', load: () => import('./project.ts') },
+  credentials: { summary: 'credentials of others, for SVIDs of ours', load: () => import('./credentials.ts') },
   explain: { summary: 'why a process gets an identity, or does not', load: () => import('./explain.ts') },
   ledger: { summary: 'what was granted, used and ended, and the proof of it', load: () => import('./ledger.ts') },
   authority: { summary: 'the authorities that sign', load: () => import('./authority.ts') },

@@ -5,6 +5,7 @@
 export type Shape =
   | 'string'
   | 'string | null'
+  | 'string | absent'
   | 'number'
   | 'number | null'
   | 'boolean'
@@ -17,6 +18,7 @@ export type Shape =
 interface Leaves {
   string: string;
   'string | null': string | null;
+  'string | absent': string | undefined;
   number: number;
   'number | null': number | null;
   boolean: boolean;
@@ -148,6 +150,15 @@ export const bundles = shape({
 });
 export const validatedJwt = shape({ spiffeId: 'string', claims: 'object' });
 
+/** AWS's own format, with its capitals. */
+export const awsCredentials = shape({
+  Version: 'number',
+  AccessKeyId: 'string',
+  SecretAccessKey: 'string',
+  SessionToken: 'string',
+  Expiration: 'string',
+  AccountId: 'string | absent',
+});
 export const explanation = shape({
   pid: 'number',
   uid: 'number',

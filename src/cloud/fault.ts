@@ -8,7 +8,7 @@ const shortestSecret = 24;
 /** Undefined where the answer says of no error; status 200 is no proof that there is none. */
 export function faultOf(answer: RelyingAnswer, request: RelyingRequest): string | undefined {
   const done = answer.status >= 200 && answer.status < 300;
-  const said = request.fault?.(answer.body) ?? jsonFault(answer.body, done);
+  const said = request.fault?.(answer.body, answer.headers) ?? jsonFault(answer.body, done);
   return said === undefined ? undefined : printed(withoutSecrets(said, request));
 }
 

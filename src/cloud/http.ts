@@ -34,7 +34,7 @@ export interface RelyingRequest {
   /** 1: once and not again, for a token that is taken once. */
   readonly attempts?: number;
   /** What this party says of a refusal, beyond what they all say; undefined where it says nothing. */
-  readonly fault?: (body: string) => string | undefined;
+  readonly fault?: (body: string, headers: IncomingHttpHeaders) => string | undefined;
   /** Refusals of this party that pass by themselves; 429 and 5xx always do. */
   readonly passes?: (answer: RelyingAnswer) => boolean;
 }

@@ -1,10 +1,11 @@
 /** The places that a bundle is published to. Each replaces what is there with one write: a reader sees the old or the new. */
+
+import { type AwsCredentials, encodeStrictly, signAwsRequest } from '../cloud/aws-signature.ts';
 import { IdentityError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { environment } from '../runtime/environment.ts';
 import { readPrivateFile, readSharedFile, writeFileAtomic } from '../runtime/files.ts';
 import type { Fetcher } from '../runtime/http.ts';
-import { type AwsCredentials, encodeStrictly, signAwsRequest } from './aws-signature.ts';
 import type { BundleFormat, Publisher } from './publish.ts';
 
 interface Place {

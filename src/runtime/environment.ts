@@ -12,5 +12,9 @@ export const environment = {
   named: (name: string): string | undefined => process.env[name] || undefined,
   /** For sockets and files of one user, in memory where the host has such a place. */
   runtimeDirectory: (): string => process.env['XDG_RUNTIME_DIR'] || join(tmpdir(), `mayfly-${process.getuid?.()}`),
+  /** Those that AWS's own tools take: where to ask, and whom to believe. */
+  awsRegion: (): string | undefined => process.env['AWS_REGION'] || process.env['AWS_DEFAULT_REGION'] || undefined,
+  awsCaBundle: (): string | undefined => process.env['AWS_CA_BUNDLE'] || undefined,
+  stsEndpoint: (): string | undefined => process.env['AWS_ENDPOINT_URL_STS'] || undefined,
   endpointSocket: (): string | undefined => process.env['SPIFFE_ENDPOINT_SOCKET'] || undefined,
 };

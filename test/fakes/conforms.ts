@@ -20,6 +20,7 @@ export function faults(value: unknown, shape: Shape, at = '$'): string[] {
 
 function isLeaf(value: unknown, shape: string): boolean {
   if (shape.endsWith(' | null')) return value === null || isLeaf(value, shape.slice(0, -' | null'.length));
+  if (shape === 'string | absent') return value === undefined || typeof value === 'string';
   if (shape === 'time') return typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value);
   if (shape === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value);
   return typeof value === shape;
