@@ -2,12 +2,14 @@ import type { Command } from 'commander';
 import type { Config } from '../config.ts';
 import { adminLeaf } from './admin-leaf.ts';
 import { type ConfigFlags, configFlags, loadConfig } from './config-flags.ts';
+import { configGcp } from './config-gcp.ts';
 import { leaf } from './leaf.ts';
 import type { DocumentOf } from './shapes.ts';
 import * as shapes from './shapes.ts';
 
 export function define(config: Command): void {
   print(config);
+  configGcp(config.command('gcp'));
   adminLeaf(config.command('reload'), {
     does: 'have the running issuer read its settings again, as SIGHUP does',
     about: 'No stream notices. A setting that needs a restart is named, and stays as it is until then.',

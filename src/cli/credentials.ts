@@ -3,11 +3,15 @@ import { checkDuration, checkSessionPrefix, parseRegion, parseRole } from '../cl
 import { parseDuration } from '../runtime/duration.ts';
 import type { AwsOptions } from './aws-source.ts';
 import { endpointFlags } from './endpoint.ts';
+import { gcpLeaf } from './gcp-leaf.ts';
+import { kubernetesLeaf } from './kubernetes-leaf.ts';
 import { leaf, parsed } from './leaf.ts';
 import * as shapes from './shapes.ts';
 
 export function define(credentials: Command): void {
   aws(awsFlags(endpointFlags(credentials.command('aws'))));
+  gcpLeaf(endpointFlags(credentials.command('gcp')));
+  kubernetesLeaf(endpointFlags(credentials.command('kubernetes')));
 }
 
 /** What a session at AWS is made of, for every command that makes one. */

@@ -145,6 +145,10 @@ export const projection = shape({
     },
   ],
 });
+/** The formats of others, as they have them: Google's and Kubernetes'. */
+export const externalAccount = shape('object');
+export const gcpExecutable = shape('object');
+export const execCredential = shape({ apiVersion: 'string', kind: 'string', status: 'object' });
 export const bundles = shape({
   bundles: [{ trustDomain: 'string', x509Authorities: ['string'], jwks: 'object' }],
 });
