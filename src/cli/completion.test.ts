@@ -36,7 +36,11 @@ describe('completion in bash', () => {
   });
 
   it.each([
-    [['en'], ['entry']],
+    [['en'], ['entry', 'env']],
+    [
+      ['env', 'a'],
+      ['aws', 'azure', 'anthropic'],
+    ],
     [
       ['person', ''],
       ['add', 'list', 'show', 'disable', 'enable', '--help'],
