@@ -16,7 +16,7 @@ import { type Attestation, type HeldSvid, type HeldX509Svid, Instance, subjectOf
 import { Issuance, type IssuanceParts } from './issuance.ts';
 import { federates, type TrustView, trustDomainsIn, trustOf } from './trust.ts';
 
-export interface IdentitiesParts extends IssuanceParts {
+export interface IdentitiesParts extends Omit<IssuanceParts, 'audiences'> {
   readonly registry: Registry;
   readonly refusals: RefusalCounter;
   readonly attestors: readonly WorkloadAttestor[];
@@ -58,7 +58,11 @@ export class Identities {
 
   constructor(parts: IdentitiesParts) {
     this.#parts = parts;
-    this.#issuance = new Issuance({ ...parts, assertSame: (instance) => this.assertSame(instance) });
+    this.#issuance = new Issuance({
+      ...parts,
+      audiences: parts.registry.audiences,
+      assertSame: (instance) => this.assertSame(instance),
+    });
     this.#subscriptions = [
       parts.registry.onChange((change) => this.#registryChanged(change)),
       parts.authority.bundle.onChange(() => this.#changed(() => true)),

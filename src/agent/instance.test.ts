@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entryWith } from '../../test/fakes/entry.ts';
 import type { PeerProcess } from '../runtime/peer.ts';
+import { ordinaryTerms } from '../spiffe/audience.ts';
 import { Instance, tokenKey } from './instance.ts';
 
 const entryOf = (id: string) => entryWith({ id, selectors: ['unix:uid:1000'] });
@@ -16,7 +17,9 @@ describe('the key under which a token is kept', () => {
   it('R-ISS-6 is the same for two questions only when entry and audience set are', () => {
     fc.assert(
       fc.property(asked, asked, (one, other) => {
-        const same = tokenKey(entryOf(one.id), one.audience) === tokenKey(entryOf(other.id), other.audience);
+        const same =
+          tokenKey(entryOf(one.id), one.audience, ordinaryTerms) ===
+          tokenKey(entryOf(other.id), other.audience, ordinaryTerms);
         expect(same).toBe(inputs(one) === inputs(other));
       }),
       { numRuns: 20_000 },
@@ -25,11 +28,14 @@ describe('the key under which a token is kept', () => {
 
   it('R-ISS-6 is not the same for audiences that spell the same when joined', () => {
     const lists = [['a,b'], ['a', 'b'], ['a', 'b', ''], ['ab'], ['1:a1:b'], ['1:a', '1:b'], ['a1:b'], []];
-    const keys = lists.map((audience) => tokenKey(entryOf('e'), audience));
+    const keys = lists.map((audience) => tokenKey(entryOf('e'), audience, ordinaryTerms));
     expect(new Set(keys).size).toBe(lists.length);
+    // What an audience's policy says of its tokens is one of the parts too.
+    const strict = { ...ordinaryTerms, key: '{"algorithm":"RS256"}' };
+    expect(tokenKey(entryOf('e'), ['a'], strict)).not.toBe(tokenKey(entryOf('e'), ['a'], ordinaryTerms));
     // The entry's id is one of the parts: it cannot pass for an audience, nor an audience for it.
-    expect(tokenKey(entryOf('a'), ['b'])).not.toBe(tokenKey(entryOf('b'), ['a']));
-    expect(tokenKey(entryOf('a1:b'), [])).not.toBe(tokenKey(entryOf('a'), ['b']));
+    expect(tokenKey(entryOf('a'), ['b'], ordinaryTerms)).not.toBe(tokenKey(entryOf('b'), ['a'], ordinaryTerms));
+    expect(tokenKey(entryOf('a1:b'), [], ordinaryTerms)).not.toBe(tokenKey(entryOf('a'), ['b'], ordinaryTerms));
   });
 });
 

@@ -2,8 +2,10 @@
 
 import type { PeerProcess } from '../runtime/peer.ts';
 import type { Wake } from '../runtime/watch.ts';
+import type { TokenTerms } from '../spiffe/audience.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { Selector } from '../spiffe/selector.ts';
+import type { Facts } from '../spiffe/template.ts';
 import type { X509View } from './identities.ts';
 import { Kept } from './kept.ts';
 
@@ -127,6 +129,13 @@ export const subjectOf = ({ id, process }: Instance) => ({
   gid: process.ids.gid,
 });
 
+/** Facts of the kernel that a claim may name. */
+export const factsOf = ({ id, process }: Instance): Facts => ({
+  instance: id,
+  uid: String(process.ids.uid),
+  gid: String(process.ids.gid),
+});
+
 /** Every input that shapes a token, each with its length before it, so that no two lists spell the same key (R-ISS-6). */
-export const tokenKey = (entry: Entry, audience: readonly string[]): string =>
-  [entry.id, ...[...audience].sort()].map((part) => `${part.length}:${part}`).join('');
+export const tokenKey = (entry: Entry, audience: readonly string[], terms: TokenTerms): string =>
+  [entry.id, terms.key, ...[...audience].sort()].map((part) => `${part.length}:${part}`).join('');

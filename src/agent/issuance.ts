@@ -1,16 +1,19 @@
 /** Credentials for one process: signed, on record, and only then held. Law 5 is kept here and nowhere else. */
 import type { Authority } from '../authority/authority.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Audiences } from '../registry/registry.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Entry } from '../spiffe/entry.ts';
-import { type HeldJwtSvid, type HeldX509Svid, type Instance, subjectOf, tokenKey } from './instance.ts';
+import { factsOf, type HeldJwtSvid, type HeldX509Svid, type Instance, subjectOf, tokenKey } from './instance.ts';
 import { Spares } from './spares.ts';
 
 export interface IssuanceParts {
   readonly authority: Authority;
+  /** What a token for somebody must be. */
+  readonly audiences: Pick<Audiences, 'terms'>;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -56,11 +59,15 @@ export class Issuance {
 
   /** A JWT-SVID for that audience: the one this very process was given before, until half of its life, else a new one. */
   async jwt(instance: Instance, entry: Entry, audience: readonly string[]): Promise<HeldJwtSvid> {
-    const { authority, ledger, metrics, clock } = this.#parts;
-    const key = tokenKey(entry, audience);
-    const known = instance.token(key, entry, clock.now(), authority.standing.value);
+    const { authority, ledger, metrics, clock, audiences } = this.#parts;
+    const terms = audiences.terms(audience);
+    const key = tokenKey(entry, audience, terms);
+    const known = terms.singleUse ? undefined : instance.token(key, entry, clock.now(), authority.standing.value);
     if (known !== undefined && !authority.revocations.has({ jti: known.jti })) return known;
-    const { token, jti, issuedAt, expiresAt, authorityId } = await authority.issueJwtSvid(entry, audience);
+    const { token, jti, issuedAt, expiresAt, authorityId } = await authority.issueJwtSvid(entry, audience, {
+      terms,
+      facts: factsOf(instance),
+    });
     failpoint('agent.jwt-signed');
     await ledger.append({
       kind: 'jwt-svid.issued',
@@ -75,7 +82,7 @@ export class Issuance {
     metrics.issued.inc({ type: 'jwt' });
     const reuseUntil = issuedAt + (expiresAt - issuedAt) / 2;
     const held = { entry, token, jti, authority: authorityId, issuedAt, expiresAt, reuseUntil };
-    instance.keepToken(key, held);
+    if (!terms.singleUse) instance.keepToken(key, held);
     failpoint('agent.jwt-held');
     return held;
   }

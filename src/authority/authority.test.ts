@@ -14,6 +14,7 @@ import {
 } from '../../test/fakes/authority.ts';
 import { FakeClock } from '../../test/fakes/clock.ts';
 import { IdentityError } from '../errors.ts';
+import { ordinaryTerms } from '../spiffe/audience.ts';
 import { type Bundle, formatBundle } from '../spiffe/bundle.ts';
 import { Issuer } from '../spiffe/issuer.ts';
 import { parseCertificate } from '../x509/certificate.ts';
@@ -400,5 +401,27 @@ describe('an issuer for relying parties outside SPIFFE', () => {
     const second = await openAuthority(optionsOf(on, { issuer }));
     expect(second.tokenKeys.value.map(({ keyId }) => keyId)).toEqual(keys);
     await second.close();
+  });
+
+  it('signs with the algorithm that an audience takes, and not at all where it has none', async () => {
+    const on = machine(new FakeClock());
+    const authority = await openAuthority(optionsOf(on, { issuer }));
+    const alg = async (of: Authority, algorithm?: 'ES256' | 'RS256'): Promise<unknown> => {
+      const terms = { ...ordinaryTerms, algorithm };
+      const { token } = await of.issueJwtSvid(entry, ['them'], { terms, facts: {} });
+      return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).alg;
+    };
+    expect([await alg(authority), await alg(authority, 'RS256'), await alg(authority, 'ES256')]).toEqual([
+      'ES256',
+      'RS256',
+      'ES256',
+    ]);
+    await authority.close();
+    const alone = await openAuthority(optionsOf(machine(new FakeClock())));
+    expect(await refusal(alg(alone, 'RS256'))).toMatchObject({
+      code: 'failed-precondition',
+      reason: 'no-such-algorithm',
+    });
+    await alone.close();
   });
 });

@@ -1,12 +1,13 @@
 import { IdentityError } from '../errors.ts';
 import type { KeyType } from '../runtime/signer.ts';
 import type { Watch } from '../runtime/watch.ts';
+import type { AudienceAlgorithm } from '../spiffe/audience.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TokenKey } from '../spiffe/oidc.ts';
 import type { CrlSet } from './crls.ts';
 import { forecast, type Span } from './forecast.ts';
-import type { IssuedJwtSvid } from './issue-jwt.ts';
+import type { IssuedJwtSvid, JwtIssuer, TokenRequest } from './issue-jwt.ts';
 import type { IssuedX509Svid } from './issue-x509.ts';
 import type { KeyPlaceSettings } from './keys/places.ts';
 import type { KeyStore } from './keys.ts';
@@ -108,7 +109,8 @@ export interface Authority {
   take(step: OrderedStep, by: Orderer): Promise<string>;
   /** @param publicKey SubjectPublicKeyInfo of the workload's key */
   issueX509Svid(entry: Entry, publicKey: Buffer): Promise<IssuedX509Svid>;
-  issueJwtSvid(entry: Entry, audience: readonly string[]): Promise<IssuedJwtSvid>;
+  /** @param request signed as its terms say, where it is for somebody outside SPIFFE */
+  issueJwtSvid(entry: Entry, audience: readonly string[], request?: TokenRequest): Promise<IssuedJwtSvid>;
   close(): Promise<void>;
 }
 
@@ -230,14 +232,23 @@ class OpenAuthority implements Authority {
     return issuer.sign(issuer.prepare(entry, publicKey, clock.now(), random));
   }
 
-  async issueJwtSvid(entry: Entry, audience: readonly string[]): Promise<IssuedJwtSvid> {
+  async issueJwtSvid(entry: Entry, audience: readonly string[], request?: TokenRequest): Promise<IssuedJwtSvid> {
     const { clock, random } = this.#options;
-    const issuer = await this.#issuer('jwt');
-    return issuer.sign(issuer.prepare(entry, audience, clock.now(), random));
+    const issuer = await this.#tokenIssuer(request?.terms.algorithm);
+    return issuer.sign(issuer.prepare(entry, audience, clock.now(), random, request));
   }
 
   close(): Promise<void> {
     return this.#loop.close();
+  }
+
+  /** One that signs with that algorithm. Another's signature would be refused where the token is shown: none is given. */
+  async #tokenIssuer(algorithm: AudienceAlgorithm | undefined): Promise<JwtIssuer> {
+    const beside = algorithm === 'RS256' && 'jwt-rsa' in this.#succession.policies;
+    const issuer = await this.#issuer(beside ? 'jwt-rsa' : 'jwt');
+    if (algorithm === undefined || issuer.algorithm === algorithm) return issuer;
+    const message = `This audience takes ${algorithm} and nothing here signs it: see docs/operate/oidc.md`;
+    throw new IdentityError('failed-precondition', message, { reason: 'no-such-algorithm' });
   }
 
   /** After a suspend or a jump of the clock the first caller does not wait for the timer. */

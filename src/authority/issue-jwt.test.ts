@@ -5,6 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { entryOf, trustDomain } from '../../test/fakes/authority.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { generateKey, type KeyType, type Signer, softwareSigner } from '../runtime/signer.ts';
+import { ordinaryTerms, type TokenTerms } from '../spiffe/audience.ts';
+import { awsSession } from '../spiffe/claims.ts';
+import { SpiffeId } from '../spiffe/id.ts';
+import { Issuer } from '../spiffe/issuer.ts';
 import { JwtIssuer } from './issue-jwt.ts';
 
 const start = Date.parse('2026-11-23T12:00:00.999Z');
@@ -112,5 +116,61 @@ describe('JwtIssuer', () => {
     const issuer = issuerOf({ signer: lying });
     for (let i = 0; i < 3; i++)
       await expect(issue(['aws'], issuer)).rejects.toMatchObject({ code: 'unavailable', reason: 'self-check' });
+  });
+});
+
+describe('a token for somebody outside SPIFFE', () => {
+  const issuer = Issuer.parse('https://id.example.org');
+  const oidc = (fields: { signer?: Signer } = {}) =>
+    new JwtIssuer({ id: kid, trustDomain, notAfter: start + day, signer, ttlSeconds: 300, issuer, ...fields });
+  const terms: TokenTerms = { ...ordinaryTerms, federated: true, ttlSeconds: 600 };
+  const asked = (fields: Partial<TokenTerms> = {}) => ({
+    terms: { ...terms, ...fields },
+    facts: { uid: '7', instance: 'i' },
+  });
+  const signed = async (entry = entryOf(), request = asked()) => {
+    const by = oidc();
+    return by.sign(by.prepare(entry, ['sts.amazonaws.com'], start, systemRandom, request));
+  };
+
+  it('says who issued it, begins ten seconds ago for slow clocks, and never has azp', async () => {
+    const { token, jti } = await signed();
+    const second = Math.floor(start / 1000);
+    expect(decodeProtectedHeader(token)).toEqual({ alg: 'ES256', kid, typ: 'JWT' });
+    expect(claimsOf(token)).toEqual({
+      ...{ iss: issuer, sub: 'spiffe://example.org/web', aud: 'sts.amazonaws.com', jti },
+      ...{ exp: second + 600, iat: second - 10, nbf: second - 10 },
+    });
+  });
+
+  it('lives as long as the shortest of entry and audience say', async () => {
+    const life = async (entry: number, audience: number): Promise<number> => {
+      const { expiresAt } = await signed(entryOf({ jwtSvidTtlSeconds: entry }), asked({ ttlSeconds: audience }));
+      return Math.round((expiresAt - start) / 1000);
+    };
+    expect(await Promise.all([life(0, 0), life(60, 0), life(0, 900), life(60, 900), life(900, 60)])).toEqual([
+      300, 60, 900, 60, 60,
+    ]);
+  });
+
+  it('has more claims where its audience wants them, of facts alone', async () => {
+    const { token, jti } = await signed(entryOf({ id: 'e-1' }), asked({ claims: awsSession }));
+    expect(claimsOf(token)).toMatchObject({
+      'https://aws.amazon.com/tags': {
+        principal_tags: { owner: ['ada'], entry: ['e-1'], record: [jti] },
+        transitive_tag_keys: ['owner', 'entry', 'record'],
+      },
+      'https://aws.amazon.com/source_identity': 'ada',
+    });
+    const all = '{spiffe_id} {trust_domain} {path} {name} {entry} {owner} {uid} {instance}';
+    const { token: other } = await signed(entryOf({ id: 'e-1' }), asked({ claims: { a: [{ b: all, c: 1 }] } }));
+    expect(claimsOf(other)['a']).toEqual([{ b: 'spiffe://example.org/web example.org /web web e-1 ada 7 i', c: 1 }]);
+  });
+
+  it('JT-34 is kept below 2,048 bytes, which one relying party takes at most', async () => {
+    const { token } = await signed();
+    expect(token.length).toBeLessThan(700);
+    const long = entryOf({ spiffeId: SpiffeId.parse(`spiffe://example.org/${'a'.repeat(1_500)}`) });
+    await expect(signed(long)).rejects.toMatchObject({ reason: 'token-too-large' });
   });
 });

@@ -4,11 +4,15 @@ import { IdentityError } from '../errors.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import type { Random } from '../runtime/random.ts';
 import { joseAlgorithm, type Signer } from '../runtime/signer.ts';
+import { ordinaryTerms, type TokenTerms } from '../spiffe/audience.ts';
 import type { JwtAuthority } from '../spiffe/bundle.ts';
-import type { Entry } from '../spiffe/entry.ts';
+import { filledInClaims } from '../spiffe/claims.ts';
+import { type Entry, factsOf } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import type { Issuer } from '../spiffe/issuer.ts';
 import { type JwtSvidClaims, jwtSvidSigningInput, verifyJwtSvid } from '../spiffe/jwt-svid.ts';
+import type { TokenAlgorithm } from '../spiffe/oidc.ts';
+import type { Facts } from '../spiffe/template.ts';
 import { requireOwn } from './issue-x509.ts';
 import { Sampling } from './sampling.ts';
 import { backdated, endOf, wholeSecond } from './validity.ts';
@@ -32,6 +36,16 @@ export interface JwtSigning {
   /** By which relying parties outside SPIFFE know us. */
   readonly issuer?: Issuer | undefined;
 }
+
+/** What a token must be, and what is known of whom it is for. */
+export interface TokenRequest {
+  readonly terms: TokenTerms;
+  readonly facts: Facts;
+}
+
+const ordinary: TokenRequest = { terms: ordinaryTerms, facts: {} };
+/** One relying party says so; others take more. */
+const longestFederatedToken = 2_047;
 
 /** A token for everybody is a token for nobody; the size of the token is limited besides (JT-34). */
 const mostAudiences = 16;
@@ -65,20 +79,33 @@ export class JwtIssuer {
     this.#published = [{ keyId: authority.id, publicKey }];
   }
 
-  prepare(entry: Entry, audience: readonly string[], now: number, random: Random): PreparedJwtSvid {
+  prepare(entry: Entry, audience: readonly string[], now: number, random: Random, asked = ordinary): PreparedJwtSvid {
     requireOwn(entry, this.#authority.trustDomain);
-    const ttlSeconds = entry.jwtSvidTtlSeconds || this.#authority.ttlSeconds;
+    const { terms, facts } = asked;
+    const jti = random.uuid();
     const claims = {
       sub: entry.spiffeId,
       aud: checkedAudience(audience),
-      exp: endOf(now, ttlSeconds, this.#authority, entry) / 1000,
+      exp: endOf(now, this.#life(entry, terms), this.#authority, entry) / 1000,
       ...this.#begin(now),
-      jti: random.uuid(),
+      jti,
+      more: terms.claims && filledInClaims(terms.claims, { ...facts, ...factsOf(entry), jti }),
     };
-    const header = { alg: joseAlgorithm(this.#authority.signer.keyType), kid: this.id };
-    const prepared = new PreparedJwtSvid(claims, jwtSvidSigningInput(header, claims), now);
+    const header = { alg: this.algorithm, kid: this.id };
+    const input = jwtSvidSigningInput(header, claims, terms.federated ? longestFederatedToken : undefined);
+    const prepared = new PreparedJwtSvid(claims, input, now);
     this.#prepared.add(prepared);
     return prepared;
+  }
+
+  get algorithm(): TokenAlgorithm {
+    return joseAlgorithm(this.#authority.signer.keyType);
+  }
+
+  /** Of all that have a say the shortest: an audience cannot lengthen what an entry says, nor an entry what an audience takes. */
+  #life({ jwtSvidTtlSeconds }: Entry, { ttlSeconds }: TokenTerms): number {
+    const said = [jwtSvidTtlSeconds, ttlSeconds].filter((seconds) => seconds > 0);
+    return said.length === 0 ? this.#authority.ttlSeconds : Math.min(...said);
   }
 
   /** Half of the relying parties outside SPIFFE refuse a token that is of the future by one second: clocks differ. */

@@ -5,7 +5,7 @@
 import { failpoint } from '../runtime/failpoint.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Signer } from '../runtime/signer.ts';
-import type { Entry } from '../spiffe/entry.ts';
+import { commonNameOf, type Entry } from '../spiffe/entry.ts';
 import { SpiffeId, type TrustDomain } from '../spiffe/id.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
 import { type Certificate, parseCertificate, splitCertificates } from '../x509/certificate.ts';
@@ -40,7 +40,6 @@ export interface X509Signing {
 
 /** 128 bits: unpredictable and, for all time, unique (RFC 5280 section 4.1.2.2 wants at most 20 octets). */
 export const serialBytes = 16;
-const longestCommonName = 64;
 const sampleEvery = 256;
 
 class PreparedX509Svid {
@@ -80,7 +79,6 @@ export class X509Issuer {
   prepare(entry: Entry, publicKey: Buffer, now: number, random: Random): PreparedX509Svid {
     requireOwn(entry, this.#authority.trustDomain);
     const ttlSeconds = entry.x509SvidTtlSeconds || this.#authority.ttlSeconds;
-    const [firstName = ''] = entry.dnsNames;
     const leaf: Leaf = {
       serial: random.bytes(serialBytes),
       notBefore: backdated(now),
@@ -88,7 +86,7 @@ export class X509Issuer {
       uri: entry.spiffeId,
       dnsNames: entry.dnsNames,
       publicKey,
-      subjectCommonName: firstName === '' || firstName.length > longestCommonName ? undefined : firstName,
+      subjectCommonName: commonNameOf(entry),
     };
     const prepared = new PreparedX509Svid(leaf, this.#template.toBeSigned(leaf), now);
     this.#prepared.add(prepared);

@@ -47,7 +47,7 @@ describe('completion in bash', () => {
     ],
     [
       ['entry', 'create', '--s'],
-      ['--spiffe-id', '--selector'],
+      ['--spiffe-id', '--selector', '--subject'],
     ],
     [
       ['bundle', 'show', '--format', ''],

@@ -33,6 +33,7 @@ const readers: Readonly<Partial<Record<keyof Entry, Reader>>> = {
   x509SvidTtl: seconds,
   jwtSvidTtl: seconds,
   dnsNames: texts,
+  subject: text,
   hint: text,
   federatesWith: texts,
   audiences: texts,

@@ -15,6 +15,7 @@ export interface EntryFlags {
   readonly jwtTtl?: number;
   readonly audience: readonly string[];
   readonly dnsName: readonly string[];
+  readonly subject?: string;
   readonly hint?: string;
   readonly federatesWith: readonly string[];
   readonly expiresAt?: number;
@@ -27,6 +28,7 @@ export const clearable = {
   'jwt-ttl': 'jwt_svid_ttl',
   audience: 'audiences',
   'dns-name': 'dns_names',
+  subject: 'subject',
   hint: 'hint',
   'federates-with': 'federates_with',
   'expires-at': 'expires_at',
@@ -45,6 +47,7 @@ export function entryFlags(command: Command): Command {
       repeated('--audience <name>', "who its JWT-SVIDs may be for, exact or ending in '*'; none: no JWT-SVIDs"),
     )
     .addOption(repeated('--dns-name <name>', 'a DNS name in its X.509-SVIDs'))
+    .option('--subject <name>', "common name in its X.509-SVIDs, for those who go by it; may name facts: '{name}'")
     .option('--hint <text>', 'tells a workload with several identities which this one is')
     .addOption(repeated('--federates-with <domain>', 'a foreign trust domain whose bundle it gets'))
     .option('--expires-at <time>', 'the end of the entry: RFC 3339, or 8h (from now)', parsed(ahead));
@@ -60,6 +63,7 @@ export const entryOfFlags = (flags: EntryFlags): Entry => ({
   jwtSvidTtl: flags.jwtTtl ?? 0,
   audiences: [...flags.audience],
   dnsNames: [...flags.dnsName],
+  subject: flags.subject ?? '',
   hint: flags.hint ?? '',
   federatesWith: [...flags.federatesWith],
   expiresAt: flags.expiresAt === undefined ? undefined : new Date(flags.expiresAt),
@@ -76,6 +80,7 @@ export function namedFields(flags: EntryFlags): string[] {
     ['jwt_svid_ttl', flags.jwtTtl],
     ['audiences', flags.audience],
     ['dns_names', flags.dnsName],
+    ['subject', flags.subject],
     ['hint', flags.hint],
     ['federates_with', flags.federatesWith],
     ['expires_at', flags.expiresAt],
@@ -94,6 +99,7 @@ export const emptyEntry: Readonly<Entry> = {
   x509SvidTtl: 0,
   jwtSvidTtl: 0,
   dnsNames: [],
+  subject: '',
   hint: '',
   federatesWith: [],
   audiences: [],

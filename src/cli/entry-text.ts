@@ -16,6 +16,7 @@ export const entryFacts = (entry: EntryDocument): string =>
     ['JWT-SVID life', lifetime(entry.jwtSvidTtl)],
     ['audiences', entry.audiences.join(' ') || 'none, so no JWT-SVIDs'],
     ['DNS names', entry.dnsNames.join(' ')],
+    ['subject', entry.subject],
     ['hint', entry.hint],
     ['federates with', entry.federatesWith.join(' ')],
     ['expires', moment(entry.expiresAt)],

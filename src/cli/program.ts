@@ -15,6 +15,10 @@ const rooms: Readonly<Record<string, Room>> = {
   entry: { summary: 'registration entries: which workload is owed which identity', load: () => import('./entry.ts') },
   bundle: { summary: 'trust bundles: of this trust domain and of others', load: () => import('./bundle.ts') },
   federation: { summary: 'foreign trust domains that are believed', load: () => import('./federation.ts') },
+  audience: {
+    summary: 'clouds and others outside SPIFFE: what a token for each is like',
+    load: () => import('./audience.ts'),
+  },
   fetch: { summary: 'ask the Workload API, as a workload does', load: () => import('./fetch.ts') },
   token: { summary: 'one token of this process, for one relying party', load: () => import('./token.ts') },
   project: { summary: 'files with tokens and certificates, kept fresh', load: () => import('./project.ts') },

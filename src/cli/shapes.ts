@@ -55,6 +55,7 @@ export const entry = shape({
   x509SvidTtl: 'number',
   jwtSvidTtl: 'number',
   dnsNames: ['string'],
+  subject: 'string',
   hint: 'string',
   federatesWith: ['string'],
   audiences: ['string'],
@@ -100,6 +101,18 @@ export const federation = shape({
   lastError: 'string | null',
 });
 export const federations = shape({ federations: [federation] });
+
+export const audience = shape({
+  name: 'string',
+  source: 'string',
+  audiences: ['string'],
+  algorithm: 'string | null',
+  ttl: 'number',
+  singleUse: 'boolean',
+  derivedTtl: 'number',
+  claims: 'object',
+});
+export const audiences = shape({ audiences: [audience] });
 
 export const x509Context = shape({
   svids: [

@@ -124,6 +124,7 @@ const ownEntry = (spiffeId: SpiffeId): Entry => ({
   x509SvidTtlSeconds: 0,
   jwtSvidTtlSeconds: 0,
   dnsNames: [],
+  subject: '',
   hint: '',
   federatesWith: [],
   audiences: [],

@@ -89,6 +89,11 @@ export interface FederationChange extends RegistryStep {
   readonly trustDomain: string;
 }
 
+/** What tokens for an audience outside SPIFFE must be. */
+export interface AudienceChange extends RegistryStep {
+  readonly name: string;
+}
+
 export interface AuthorityStep extends Actor {
   /** The key's id: what `authority` names in every record of something it signed. */
   readonly authority: string;
@@ -153,6 +158,8 @@ export type LedgerEvent =
   | ({ readonly kind: 'federation.created'; readonly after: object } & FederationChange)
   | ({ readonly kind: 'federation.updated'; readonly before: object; readonly after: object } & FederationChange)
   | ({ readonly kind: 'federation.deleted'; readonly before: object } & FederationChange)
+  | ({ readonly kind: 'audience.set'; readonly before?: object | undefined; readonly after: object } & AudienceChange)
+  | ({ readonly kind: 'audience.deleted'; readonly before: object } & AudienceChange)
   | ({ readonly kind: 'bundle.stored' | 'bundle.deleted' } & BundleChange)
   | ({ readonly kind: `authority.${AuthorityVerb}` } & AuthorityStep)
   | ({

@@ -1,3 +1,5 @@
+import { AudienceIndex, type AudiencePolicy } from '../spiffe/audience.ts';
+import { audiencePresets } from '../spiffe/audience-presets.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import type { Selector } from '../spiffe/selector.ts';
@@ -21,10 +23,11 @@ export interface Change {
   readonly entries: readonly Step<Entry>[];
   readonly relationships: readonly Step<Relationship>[];
   readonly bundles: readonly Step<ForeignBundle>[];
+  readonly audiences: readonly Step<AudiencePolicy>[];
 }
 
 /** To be spread under what does change. */
-export const noChange: Change = { people: [], entries: [], relationships: [], bundles: [] };
+export const noChange: Change = { people: [], entries: [], relationships: [], bundles: [], audiences: [] };
 
 /** Which entries to list; all that is given must hold. */
 export interface EntryFilter {
@@ -42,6 +45,8 @@ export class Contents {
   readonly #entries = new Map<string, Entry>();
   readonly #relationships = new Map<TrustDomain, Relationship>();
   readonly #bundles = new Map<TrustDomain, ForeignBundle>();
+  readonly #audiences = new Map<string, AudiencePolicy>();
+  #audienceIndex = new AudienceIndex(audiencePresets);
   readonly #entitlements = new Entitlements();
   readonly #expiries = new Moments();
   readonly #prefixes = new Tally();
@@ -57,6 +62,8 @@ export class Contents {
     this.#expiries.add(change.entries.map(({ after }) => after?.expiresAt).filter((at) => at !== undefined));
     for (const step of change.relationships) keep(this.#relationships, step, ({ trustDomain }) => trustDomain);
     for (const step of change.bundles) keep(this.#bundles, step, ({ bundle }) => bundle.trustDomain);
+    for (const step of change.audiences) keep(this.#audiences, step, ({ name }) => name);
+    if (change.audiences.length > 0) this.#audienceIndex = indexOf(this.#audiences);
   }
 
   entitled(selectors: ReadonlySet<Selector>, at: number): Entry[] {
@@ -85,6 +92,11 @@ export class Contents {
   relationship = (name: TrustDomain): Relationship | undefined => this.#relationships.get(name);
   bundles = (): ForeignBundle[] => [...this.#bundles.values()].sort((a, b) => byName(a.bundle, b.bundle));
   bundle = (name: TrustDomain): ForeignBundle | undefined => this.#bundles.get(name);
+
+  /** Presets, and what operators say in their place or beside them. */
+  audiences = (): AudienceIndex => this.#audienceIndex;
+  /** What operators said, alone. */
+  setAudience = (name: string): AudiencePolicy | undefined => this.#audiences.get(name);
 
   list(filter: EntryFilter): Entry[] {
     const found = this.#inOrder().filter((entry) => accepts(filter, entry));
@@ -128,10 +140,15 @@ export class Contents {
 /** WA-31: the oldest entry first, so that what a workload calls its default identity does not move. */
 export const byAge = (a: Entry, b: Entry): number => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
 
+function indexOf(set: ReadonlyMap<string, AudiencePolicy>): AudienceIndex {
+  const own = [...set.values()].filter(({ name }) => !audiencePresets.some((preset) => preset.name === name));
+  return new AudienceIndex([...audiencePresets.map((preset) => set.get(preset.name) ?? preset), ...own]);
+}
+
 type Named = { readonly trustDomain: TrustDomain };
 const byName = (a: Named, b: Named): number => (a.trustDomain < b.trustDomain ? -1 : 1);
 
-function keep<T>(kept: Map<TrustDomain, T>, { before, after }: Step<T>, nameOf: (one: T) => TrustDomain): void {
+function keep<T, K extends string>(kept: Map<K, T>, { before, after }: Step<T>, nameOf: (one: T) => K): void {
   if (after !== undefined) kept.set(nameOf(after), after);
   else if (before !== undefined) kept.delete(nameOf(before));
 }

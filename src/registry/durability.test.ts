@@ -51,7 +51,7 @@ describe('the database', () => {
       2,
       1,
       'exclusive',
-      2,
+      3,
     ]);
     database.close();
   });

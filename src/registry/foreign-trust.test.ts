@@ -230,22 +230,28 @@ describe('what is believed of others', () => {
 });
 
 describe('a registry of the first format', () => {
-  /** As the first release left it: without the two tables. */
+  /** As the first release left it: without the tables that came later, and a column less. */
   const asFirstRelease = (): void => {
     const database = new DatabaseSync(join(directory, 'registry.db'));
-    database.exec('drop table relationships; drop table foreign_bundles; pragma user_version = 1');
+    database.exec('drop table relationships; drop table foreign_bundles; drop table audiences');
+    database.exec('alter table entries drop column subject; pragma user_version = 1');
     database.close();
   };
 
   it('is read, verified and given the new tables', async () => {
     const person = await registry.addPerson({ id: 'ada', name: 'Ada Byron' });
+    const { entries } = await registry.createEntries([
+      { spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:1'], owner: 'ada' },
+    ]);
     await registry.close();
     asFirstRelease();
     registry = await openRegistry(options());
-    expect(registry.people()).toEqual([person]);
+    expect([registry.people(), registry.list()]).toEqual([[person], entries]);
     await registry.foreign.create(spiffe, document(1n));
+    await registry.updateEntry(entries[0]?.id ?? '', { subject: '{name}' });
     await reopen();
-    expect([registry.version, kept()]).toEqual([2, document(1n)]);
+    expect([registry.version, kept()]).toEqual([4, document(1n)]);
+    expect(registry.list()).toMatchObject([{ subject: '{name}', revision: 2 }]);
   });
 
   it('that was tampered with is refused and left as it is', async () => {

@@ -3,6 +3,7 @@ import { IdentityError } from '../errors.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { checkEntry, type Entry, type EntryDraft, type EntryFields, entryWarnings } from '../spiffe/entry.ts';
 import type { Selector } from '../spiffe/selector.ts';
+import { LiveAudiences } from './audiences.ts';
 import { byAge, type Change, Contents, type EntryFilter, noChange } from './contents.ts';
 import { LiveForeignTrust } from './foreign-trust.ts';
 import type { NearMiss } from './near.ts';
@@ -28,6 +29,7 @@ export class LiveRegistry implements Registry {
   readonly #store: Store;
   readonly #contents = new Contents();
   readonly foreign: LiveForeignTrust;
+  readonly audiences: LiveAudiences;
   readonly #listeners = new Set<(change: RegistryChange) => void>();
   #turns: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -35,18 +37,24 @@ export class LiveRegistry implements Registry {
   private constructor(options: RegistryOptions, store: Store) {
     this.#options = options;
     this.#store = store;
-    this.foreign = new LiveForeignTrust({
+    const parts = {
       options,
       contents: this.#contents,
-      inTurn: (work) => this.#inTurn(work),
-      commit: (change, by) => this.#commit(change, by),
-    });
+      inTurn: <T>(work: () => Promise<T>) => this.#inTurn(work),
+      commit: (change: Change, by: Author | undefined) => this.#commit(change, by),
+    };
+    this.foreign = new LiveForeignTrust(parts);
+    this.audiences = new LiveAudiences(parts);
   }
 
   static async open(options: RegistryOptions): Promise<LiveRegistry> {
-    const { store, people, entries, relationships, bundles } = await Store.open(options);
+    const { store, people, entries, relationships, bundles, audiences } = await Store.open(options);
     const registry = new LiveRegistry(options, store);
-    const loaded = { relationships: relationships.map(added), bundles: bundles.map(added) };
+    const loaded = {
+      relationships: relationships.map(added),
+      bundles: bundles.map(added),
+      audiences: audiences.map(added),
+    };
     registry.#contents.apply({ ...loaded, people: people.map(added), entries: entries.toSorted(byAge).map(added) });
     return registry;
   }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { IdentityError } from '../errors.ts';
+import type { AudiencePolicy } from '../spiffe/audience.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import { nodeSqlite } from './dialect.ts';
@@ -8,9 +9,11 @@ import type { ForeignBundle } from './foreign-bundle.ts';
 import type { Person } from './person.ts';
 import type { Relationship } from './relationship.ts';
 import {
+  audienceContent,
   entryContent,
   foreignBundleContent,
   personContent,
+  readAudience,
   readEntry,
   readForeignBundleRow,
   readPerson,
@@ -26,6 +29,7 @@ export interface StoredContents {
   readonly entries: readonly Entry[];
   readonly relationships: readonly Relationship[];
   readonly bundles: readonly ForeignBundle[];
+  readonly audiences: readonly AudiencePolicy[];
   readonly sum: Sum;
   readonly version: number;
 }
@@ -52,10 +56,11 @@ export async function load(
     if (examined.sound('entries', row.id, row.seal, entryContent(row))) entries.push(readEntry(row, sharing));
   }
   const foreign = hasStep(database, 2) ? await loadForeign(queries, examined) : { relationships: [], bundles: [] };
+  const audiences = hasStep(database, 3) ? await loadAudiences(queries, examined) : [];
   examined.refuseBroken(path);
   const registry = await queries.selectFrom('registry').selectAll().executeTakeFirst();
   const version = checkWhole(registry, examined.sum, trustDomain, path, sealer);
-  return { people, entries, ...foreign, sum: examined.sum, version };
+  return { people, entries, ...foreign, audiences, sum: examined.sum, version };
 }
 
 /** Since step 2. */
@@ -70,6 +75,12 @@ async function loadForeign(
     examined.sound('foreign_bundles', row.trust_domain, row.seal, foreignBundleContent(row)),
   );
   return { relationships: relationships.map(readRelationship), bundles: bundles.map(readForeignBundleRow) };
+}
+
+/** Since step 3. */
+async function loadAudiences(queries: Kysely<Tables>, examined: ExaminedRows): Promise<AudiencePolicy[]> {
+  const rows = await queries.selectFrom('audiences').selectAll().execute();
+  return rows.filter((row) => examined.sound('audiences', row.name, row.seal, audienceContent(row))).map(readAudience);
 }
 
 async function* entryRows(queries: Kysely<Tables>): AsyncGenerator<EntryRow, void, undefined> {

@@ -21,7 +21,7 @@ const draft = (name: string, more: Partial<EntryDraft> = {}): EntryDraft => ({
 const refused = (code: string, message: RegExp): unknown =>
   expect.objectContaining({ name: 'IdentityError', code, message: expect.stringMatching(message) });
 
-const nothing = { entries: [], people: [], relationships: [], bundles: [], added: false, by: undefined };
+const nothing = { entries: [], people: [], relationships: [], bundles: [], audiences: [], added: false, by: undefined };
 
 let directory: string;
 let clock: FakeClock;

@@ -1,6 +1,7 @@
 /** Who is owed what: registration entries, and the people answerable for them. */
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
+import type { AudienceDraft, AudiencePolicy, TokenTerms } from '../spiffe/audience.ts';
 import type { Entry, EntryDraft } from '../spiffe/entry.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 import type { Selector } from '../spiffe/selector.ts';
@@ -37,6 +38,7 @@ export interface IntendedChange {
   readonly entries: readonly Step<Entry>[];
   readonly relationships: readonly Step<Relationship>[];
   readonly bundles: readonly Step<ForeignBundle>[];
+  readonly audiences: readonly Step<AudiencePolicy>[];
   readonly by: Author | undefined;
   /** Of the registry once it is committed. A record of a version that the registry never reached took no effect. */
   readonly version: number;
@@ -70,11 +72,29 @@ export interface Registry {
   deleteEntry(id: string, by?: Author): Promise<Entry>;
 
   readonly foreign: ForeignTrust;
+  readonly audiences: Audiences;
 
   /** How many changes were ever committed: to be remembered elsewhere, see `leastVersion`. */
   readonly version: number;
   /** Waits for the write that is under way. */
   close(): Promise<void>;
+}
+
+/** Audiences outside SPIFFE: presets, and what operators say in their place or beside them. */
+export interface Audiences {
+  list(): readonly KnownAudience[];
+  audience(name: string): KnownAudience;
+  /** What a token for all of these must be. */
+  terms(audience: readonly string[]): TokenTerms;
+  /** Replaces what was said under that name. */
+  set(draft: AudienceDraft, by?: Author): Promise<KnownAudience>;
+  /** A preset is as it was; one's own is gone. */
+  delete(name: string, by?: Author): Promise<KnownAudience>;
+}
+
+export interface KnownAudience {
+  readonly policy: AudiencePolicy;
+  readonly source: 'preset' | 'changed' | 'own';
 }
 
 /** Foreign trust domains: the ways by which their bundles are learned, and the bundles, each under its own name. */
@@ -111,6 +131,7 @@ export interface RegistryChange {
   readonly added: boolean;
   readonly relationships: readonly Step<Relationship>[];
   readonly bundles: readonly Step<ForeignBundle>[];
+  readonly audiences: readonly Step<AudiencePolicy>[];
   readonly by: Author | undefined;
 }
 

@@ -1,12 +1,13 @@
 import type { CompiledQuery, Transaction } from 'kysely';
 import { IdentityError } from '../errors.ts';
+import type { AudiencePolicy } from '../spiffe/audience.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { Change, Step } from './contents.ts';
 import { isConstraint } from './database-error.ts';
 import type { ForeignBundle } from './foreign-bundle.ts';
 import type { Person } from './person.ts';
 import type { Relationship } from './relationship.ts';
-import { entryRow, foreignBundleRow, personRow, relationshipRow, type Sealed } from './rows.ts';
+import { audienceRow, entryRow, foreignBundleRow, personRow, relationshipRow, type Sealed } from './rows.ts';
 import type { EntryRow, RegistryRow, Tables } from './schema.ts';
 import type { RowSealer, Sum } from './seal.ts';
 
@@ -65,6 +66,18 @@ export class RowWriter {
     const { old, next } = this.#weigh(step, (one) => foreignBundleRow(one, this.#sealer));
     if (old !== undefined) await this.#take('foreign_bundles', old);
     if (next !== undefined) await this.#transaction.insertInto('foreign_bundles').values(next).execute();
+  }
+
+  async audience({ before, after }: Step<AudiencePolicy>): Promise<void> {
+    const { old, next } = this.#weigh({ before, after }, (one) => audienceRow(one, this.#sealer));
+    if (old !== undefined) {
+      const deletion = this.#transaction.deleteFrom('audiences').where('name', '=', old.name);
+      exactlyOne(
+        (await deletion.where('seal', '=', old.seal).executeTakeFirst()).numDeletedRows,
+        `audiences/${old.name}`,
+      );
+    }
+    if (next !== undefined) await this.#transaction.insertInto('audiences').values(next).execute();
   }
 
   async registry(row: RegistryRow, previous: number): Promise<void> {

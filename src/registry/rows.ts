@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
+import type { AudiencePolicy } from '../spiffe/audience.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { SpiffeId, TrustDomain } from '../spiffe/id.ts';
 import type { Selector } from '../spiffe/selector.ts';
 import { type BundleSource, type ForeignBundle, readForeignBundle } from './foreign-bundle.ts';
 import type { Person } from './person.ts';
 import type { EndpointProfile, Relationship } from './relationship.ts';
-import type { EntryRow, ForeignBundleRow, PersonRow, RegistryRow, RelationshipRow } from './schema.ts';
+import type { AudienceRow, EntryRow, ForeignBundleRow, PersonRow, RegistryRow, RelationshipRow } from './schema.ts';
 import type { RowSealer, SealedContent, Sum } from './seal.ts';
 import type { Sharing } from './sharing.ts';
 
@@ -33,6 +34,8 @@ export const entryContent = (row: Unsealed<EntryRow>): SealedContent => [
   row.revision,
   row.created_at,
   row.identity,
+  // Rows that were sealed before there was one have the seal that they had.
+  ...(row.subject ? [row.subject] : []),
 ];
 
 export const personContent = (row: Unsealed<PersonRow>): SealedContent => [
@@ -52,6 +55,8 @@ export const relationshipContent = (row: Unsealed<RelationshipRow>): SealedConte
   row.private_addresses,
   row.created_at,
 ];
+
+export const audienceContent = (row: Unsealed<AudienceRow>): SealedContent => [row.name, row.policy];
 
 export const foreignBundleContent = (row: Unsealed<ForeignBundleRow>): SealedContent => [
   row.trust_domain,
@@ -77,6 +82,7 @@ export function entryRow(entry: Entry, sealer: RowSealer): Sealed<EntryRow> {
     revision: entry.revision,
     created_at: entry.createdAt,
     identity: identityOf(entry),
+    subject: entry.subject,
   };
   const { seal, weight } = sealer.seal('entries', entryContent(row));
   return { row: { ...row, seal }, weight };
@@ -110,6 +116,13 @@ export function foreignBundleRow(foreign: ForeignBundle, sealer: RowSealer): Sea
   return { row: { ...row, seal }, weight };
 }
 
+export function audienceRow(policy: AudiencePolicy, sealer: RowSealer): Sealed<AudienceRow> {
+  const { name, ...fields } = policy;
+  const row = { name, policy: JSON.stringify(fields) };
+  const { seal, weight } = sealer.seal('audiences', audienceContent(row));
+  return { row: { ...row, seal }, weight };
+}
+
 export function registryRow(trustDomain: TrustDomain, version: number, sum: Sum, sealer: RowSealer): RegistryRow {
   const { seal } = sealer.seal('registry', [trustDomain, version, sum.toString()]);
   return { one: 1, trust_domain: trustDomain, version, seal };
@@ -126,6 +139,7 @@ export function readEntry(row: EntryRow, sharing: Sharing): Entry {
     x509SvidTtlSeconds: row.x509_svid_ttl,
     jwtSvidTtlSeconds: row.jwt_svid_ttl,
     dnsNames: sharing.list(row.dns_names),
+    subject: sharing.text(row.subject ?? ''),
     hint: sharing.text(row.hint),
     federatesWith: sharing.list(row.federates_with) as readonly TrustDomain[],
     audiences: sharing.list(row.audiences),
@@ -155,6 +169,12 @@ export const readRelationship = (row: RelationshipRow): Relationship => ({
 
 export const readForeignBundleRow = ({ trust_domain, document, source, stored_at }: ForeignBundleRow): ForeignBundle =>
   readForeignBundle(trust_domain as TrustDomain, document, { source: source as BundleSource, storedAt: stored_at });
+
+/** JSON leaves out what is undefined. */
+export const readAudience = ({ name, policy }: AudienceRow): AudiencePolicy => {
+  const fields = JSON.parse(policy) as Omit<AudiencePolicy, 'name'>;
+  return { ...fields, name, algorithm: fields.algorithm, claims: fields.claims };
+};
 
 const writeList = (list: readonly string[]): string => (list.length === 0 ? '[]' : JSON.stringify(list));
 

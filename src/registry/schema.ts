@@ -19,6 +19,15 @@ export interface EntryRow {
   readonly created_at: number;
   readonly identity: string;
   readonly seal: string;
+  /** Since step 3. */
+  readonly subject?: string | undefined;
+}
+
+/** What operators say of an audience; `policy` is JSON. */
+export interface AudienceRow {
+  readonly name: string;
+  readonly policy: string;
+  readonly seal: string;
 }
 
 export interface PersonRow {
@@ -63,6 +72,7 @@ export interface Tables {
   readonly entries: EntryRow;
   readonly relationships: RelationshipRow;
   readonly foreign_bundles: ForeignBundleRow;
+  readonly audiences: AudienceRow;
   readonly registry: RegistryRow;
 }
 
@@ -71,7 +81,7 @@ const applicationId = 0x6d666c79;
 
 /**
  * Step n makes user_version n + 1, and a published step never changes. A registry of an earlier step is upgraded once all
- * of its rows were verified; so far each step added tables only, and rows keep the columns they were sealed with.
+ * of its rows were verified; a column that a step adds is empty in the rows before it, and what is empty is not sealed.
  */
 const migrations: readonly string[] = [
   `create table people (
@@ -123,6 +133,12 @@ const migrations: readonly string[] = [
     stored_at integer not null,
     seal text not null
   ) strict;`,
+  `alter table entries add column subject text not null default '';
+  create table audiences (
+    name text primary key not null,
+    policy text not null,
+    seal text not null
+  ) strict, without rowid;`,
 ];
 
 const newest = migrations.length;

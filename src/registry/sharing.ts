@@ -30,6 +30,7 @@ export class Sharing {
       owner: this.text(fields.owner),
       description: this.text(fields.description),
       dnsNames: list(fields.dnsNames),
+      subject: this.text(fields.subject),
       hint: this.text(fields.hint),
       federatesWith: list(fields.federatesWith),
       audiences: list(fields.audiences),

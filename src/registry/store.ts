@@ -79,6 +79,7 @@ export class Store {
         }
         for (const step of change.relationships) await writer.relationship(step);
         for (const step of change.bundles) await writer.bundle(step);
+        for (const step of change.audiences) await writer.audience(step);
         await writer.registry(registryRow(this.#options.trustDomain, version, sum, this.#sealer), this.#version);
         failpoint('registry.rows-written');
       });

@@ -75,9 +75,10 @@ describe('an edit with SQL never becomes an identity', () => {
     [
       'a new entry with the seal of another',
       `insert into entries select 'forged', spiffe_id, selectors, owner, description, x509_svid_ttl, jwt_svid_ttl,
-       dns_names, hint, federates_with, audiences, expires_at, revision, created_at, 'forged', seal from entries limit 1`,
+       dns_names, hint, federates_with, audiences, expires_at, revision, created_at, 'forged', seal, subject from entries limit 1`,
       /entries\/forged/,
     ],
+    ['a subject added', "update entries set subject = 'admin' where spiffe_id like '%/0/0'", /entries\//],
     ['an entry taken out', "delete from entries where spiffe_id like '%/0/0'", /rows are missing/],
     ['everything taken out', 'delete from entries; delete from people', /rows are missing/],
     ['the sum taken out', 'delete from registry', /missing/],

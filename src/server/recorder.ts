@@ -6,6 +6,7 @@ import { failpoint } from '../runtime/failpoint.ts';
 import type { Call } from '../runtime/grpc-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Peer } from '../runtime/peer.ts';
+import type { AudiencePolicy } from '../spiffe/audience.ts';
 import type { Entry } from '../spiffe/entry.ts';
 
 /** So many records of one change are handed to the ledger at a time: a bulk load must not fill memory with waiting lines. */
@@ -85,6 +86,7 @@ function* eventsOf(change: IntendedChange): Generator<LedgerEvent, void, undefin
   for (const { before, after } of change.entries) yield entryEvent(before, after, step);
   for (const { before, after } of change.relationships) yield federationEvent(before, after, step);
   for (const { before, after } of change.bundles) yield bundleEvent(before, after, step);
+  for (const { before, after } of change.audiences) yield audienceEvent(before, after, step);
 }
 
 function personEvent(before: Person | undefined, { id, name, enabled }: Person, step: RegistryStep): LedgerEvent {
@@ -112,6 +114,16 @@ function federationEvent(
   if (before === undefined) return { kind: 'federation.created', ...about, after: relationship };
   if (after === undefined) return { kind: 'federation.deleted', ...about, before };
   return { kind: 'federation.updated', ...about, before, after };
+}
+
+function audienceEvent(
+  before: AudiencePolicy | undefined,
+  after: AudiencePolicy | undefined,
+  step: RegistryStep,
+): LedgerEvent {
+  if (after !== undefined) return { kind: 'audience.set', name: after.name, ...step, before, after };
+  if (before === undefined) throw new TypeError('a change of an audience without the audience');
+  return { kind: 'audience.deleted', name: before.name, ...step, before };
 }
 
 function bundleEvent(

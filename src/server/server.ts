@@ -13,12 +13,14 @@ import { type Peer, Peers } from '../runtime/peer.ts';
 import { descriptorOf } from '../runtime/socket-handle.ts';
 import { listenUnix } from '../runtime/unix-socket.ts';
 import { actor, recorded } from './admin.ts';
+import { audienceMethods } from './audiences.ts';
 import { authorityMethods } from './authority.ts';
 import { orderMethods, type Streams } from './authority-orders.ts';
 import { credentialMethods } from './credentials.ts';
 import { entries } from './entries.ts';
 import { explain } from './explain.ts';
 import { federationMethods, type Polling, type Publishing, publishMethods } from './federation.ts';
+import { type Issuing, issuerMethods } from './issuer.ts';
 import { ledgerMethods } from './ledger.ts';
 import { people } from './people.ts';
 import type { Recorder } from './recorder.ts';
@@ -33,6 +35,7 @@ export interface ServerParts {
   readonly authority: Authority;
   readonly federation: Polling;
   readonly publishing: Publishing;
+  readonly issuer: Issuing | undefined;
   readonly ledger: Ledger;
   readonly attestors: readonly WorkloadAttestor[];
   /** What the open streams of workloads have been sent. */
@@ -79,6 +82,8 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     ...credentialMethods({ authority, ledger, clock }),
     ...federationMethods(registry.foreign, parts.federation),
     ...publishMethods(parts.publishing),
+    ...audienceMethods(registry.audiences),
+    ...issuerMethods(parts.issuer),
     ...orderMethods({ authority, ledger, clock, streams: parts.streams }),
     ...ledgerMethods({ ledger, verify: parts.verifyLedger, flush: parts.flushRefusals, clock }),
     explain: ({ pid }: { pid: number }) => explain(pid, parts),

@@ -32,6 +32,7 @@ describe('registration', () => {
       x509SvidTtlSeconds: 0,
       jwtSvidTtlSeconds: 0,
       dnsNames: [],
+      subject: '',
       hint: '',
       federatesWith: [],
       audiences: [],

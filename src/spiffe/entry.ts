@@ -2,6 +2,7 @@
 import { IdentityError } from '../errors.ts';
 import { SpiffeId, TrustDomain } from './id.ts';
 import { Selector } from './selector.ts';
+import { type Facts, faultOfTemplate, filledIn, registeredFacts } from './template.ts';
 import { faultOfDnsName, faultOfText } from './text.ts';
 
 export interface Entry {
@@ -16,6 +17,8 @@ export interface Entry {
   /** 0: the server's default. */
   readonly jwtSvidTtlSeconds: number;
   readonly dnsNames: readonly string[];
+  /** Common name of its X.509-SVIDs, with places for facts (template.ts). '': the first DNS name, or no subject at all. */
+  readonly subject: string;
   readonly hint: string;
   readonly federatesWith: readonly TrustDomain[];
   /** Exact, or a prefix with a trailing `*`. Empty: no JWT-SVIDs at all. */
@@ -37,6 +40,7 @@ export interface EntryDraft {
   readonly x509SvidTtlSeconds?: number | undefined;
   readonly jwtSvidTtlSeconds?: number | undefined;
   readonly dnsNames?: readonly string[] | undefined;
+  readonly subject?: string | undefined;
   readonly hint?: string | undefined;
   readonly federatesWith?: readonly string[] | undefined;
   readonly audiences?: readonly string[] | undefined;
@@ -55,7 +59,16 @@ export const defaultEntryLimits: EntryLimits = { x509SvidTtlSeconds: 7 * 86_400,
 export const shortestTtlSeconds = 5;
 
 /** Counts, and bytes of one value: what fits a certificate, a token and a screen. */
-const longest = { selectors: 32, names: 32, audiences: 64, owner: 256, description: 1024, hint: 1024, audience: 1024 };
+const longest = {
+  selectors: 32,
+  names: 32,
+  audiences: 64,
+  owner: 256,
+  description: 1024,
+  hint: 1024,
+  audience: 1024,
+  subject: 128,
+};
 /** The end of GeneralizedTime (RFC 5280 section 4.1.2.5.2). */
 const endOfTime = Date.UTC(9999, 11, 31, 23, 59, 59);
 
@@ -69,6 +82,7 @@ export function checkEntry(draft: EntryDraft, trustDomain: TrustDomain, limits =
     x509SvidTtlSeconds: ttl('x509_svid_ttl', draft.x509SvidTtlSeconds ?? 0, limits.x509SvidTtlSeconds),
     jwtSvidTtlSeconds: ttl('jwt_svid_ttl', draft.jwtSvidTtlSeconds ?? 0, limits.jwtSvidTtlSeconds),
     dnsNames: list('dns_names', draft.dnsNames, longest.names, dnsName),
+    subject: subjectOf(draft, trustDomain),
     hint: text('hint', draft.hint ?? '', longest.hint),
     federatesWith: list('federates_with', draft.federatesWith, longest.names, (name) => foreign(name, trustDomain)),
     audiences: list('audiences', draft.audiences, longest.audiences, audiencePattern),
@@ -120,6 +134,37 @@ function selectorsOf(selectors: readonly string[]): readonly Selector[] {
   return list('selectors', selectors, longest.selectors, (one) =>
     inField('selectors', () => Selector.parse(one)),
   ).sort();
+}
+
+/** RFC 5280 appendix A.1, ub-common-name. */
+const longestCommonName = 64;
+/** An entry has its id when it is there: as long as any. */
+const someId = '00000000-0000-0000-0000-000000000000';
+
+/** As long as the names in it will be: refused now, and not when a workload asks. */
+function subjectOf({ subject = '', spiffeId, owner }: EntryDraft, trustDomain: TrustDomain): string {
+  const checked = text('subject', subject, longest.subject);
+  const fault = faultOfTemplate(checked, registeredFacts);
+  if (fault !== undefined) throw refusal('subject', fault);
+  const name = filledIn(checked, factsOf({ id: someId, spiffeId: ownId(spiffeId, trustDomain), owner }));
+  if (name.length <= longestCommonName) return checked;
+  throw refusal('subject', `would be ${name.length} characters long, a common name has at most ${longestCommonName}`);
+}
+
+/** What is registered, for templates. */
+export function factsOf({ id, spiffeId, owner }: Pick<Entry, 'id' | 'spiffeId' | 'owner'>): Facts {
+  const path = SpiffeId.path(spiffeId);
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return { spiffe_id: spiffeId, trust_domain: SpiffeId.trustDomain(spiffeId), path, name, entry: id, owner };
+}
+
+/** Of its X.509-SVIDs; undefined: no subject. */
+export function commonNameOf(
+  entry: Pick<Entry, 'id' | 'spiffeId' | 'owner' | 'subject' | 'dnsNames'>,
+): string | undefined {
+  if (entry.subject !== '') return filledIn(entry.subject, factsOf(entry));
+  const [firstName = ''] = entry.dnsNames;
+  return firstName === '' || firstName.length > longestCommonName ? undefined : firstName;
 }
 
 function ownerOf(owner: string): string {

@@ -2,6 +2,7 @@
 import { IdentityError } from '../errors.ts';
 import type { JwtAuthority } from './bundle.ts';
 import { SpiffeId, type TrustDomain } from './id.ts';
+import type { JsonObject } from './json.ts';
 import { fits, type JwsAlgorithm, signatureCharacters, signatureHolds } from './jws-algorithms.ts';
 import { type Jws, type JwtSvid, readToken, refuseToken } from './jwt-token.ts';
 
@@ -77,23 +78,29 @@ export interface JwtSvidClaims {
   readonly nbf?: number | undefined;
   readonly jti: string;
   readonly iss?: string | undefined;
+  /** Others, none of them ours to say. */
+  readonly more?: JsonObject | undefined;
 }
 
 /** The token has to fit the headers it travels in, with room for others beside it (JT-34). */
 const longestIssuedToken = 4096;
 
 /** What a JWT authority signs: header and claims, encoded. The token is this, a dot, and the signature in base64url. */
-export function jwtSvidSigningInput({ alg, kid }: JwtSvidHeader, claims: JwtSvidClaims): string {
-  const { sub, aud, exp, iat, nbf, jti, iss } = claims;
+export function jwtSvidSigningInput(
+  { alg, kid }: JwtSvidHeader,
+  claims: JwtSvidClaims,
+  longest = longestIssuedToken,
+): string {
+  const { sub, aud, exp, iat, nbf, jti, iss, more } = claims;
   if (kid === '' || aud.length === 0) throw new TypeError('a JWT-SVID has a key ID and an audience');
   if (![exp, iat, nbf ?? 0].every(Number.isSafeInteger)) throw new TypeError('times in a JWT-SVID are whole seconds');
   // A plain string when there is one: some relying parties do not take a list.
-  const payload = { iss, sub, aud: aud.length === 1 ? aud[0] : aud, exp, nbf, iat, jti };
+  const payload = { ...more, iss, sub, aud: aud.length === 1 ? aud[0] : aud, exp, nbf, iat, jti };
   const input = `${encodeJson({ alg, kid, typ: 'JWT' })}.${encodeJson(payload)}`;
-  if (input.length + 1 + signatureCharacters(alg) > longestIssuedToken) {
+  if (input.length + 1 + signatureCharacters(alg) > longest) {
     throw new IdentityError(
       'invalid-argument',
-      `The JWT-SVID would be longer than ${longestIssuedToken} bytes: ask for fewer or shorter audiences`,
+      `The JWT-SVID would be longer than ${longest} bytes: ask for fewer or shorter audiences`,
       { reason: 'token-too-large' },
     );
   }

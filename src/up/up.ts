@@ -50,9 +50,9 @@ export async function up(config: Config, read: () => Promise<Config>): Promise<v
   const place = issuerPlace(config);
   const issuer = place && (await startIssuer({ ...rooms, ...place, clock }));
   closing.defer(async () => issuer?.close());
-  const reload = reloading(rooms, bundlesOut, issuer, read);
+  const reload = reloading(rooms, { bundlesOut, issuer }, read);
   using _hangup = onHangup(() => void reload.now().then(...told(rooms.log)));
-  const server = await serveOperators(rooms, agent, bundlesOut, reload);
+  const server = await serveOperators(rooms, agent, { bundlesOut, issuer }, reload);
   closing.defer(() => server.stop());
   const problems = watchProblems(rooms, bundlesOut, [agent, server, { problem: () => issuer?.problem() }]);
   await serveStatus(rooms, agent, problems, closing);
@@ -65,11 +65,16 @@ export async function up(config: Config, read: () => Promise<Config>): Promise<v
   if (ending.reason === 'the ledger failed') throw await rooms.ledger.failed;
 }
 
+/** What we show the world outside. */
+interface Outside {
+  readonly bundlesOut: BundlesOut;
+  readonly issuer: IssuerOut | undefined;
+}
+
 /** What can change without a restart, and how. */
 function reloading(
   { config, log, authority, federation, ledger }: Rooms,
-  bundlesOut: BundlesOut,
-  issuer: IssuerOut | undefined,
+  { bundlesOut, issuer }: Outside,
   read: () => Promise<Config>,
 ): Reload {
   const ttl = ({ x509_svid_ttl: x509, jwt_svid_ttl: jwt }: Config): void => authority.setTtl({ x509, jwt });
@@ -96,7 +101,7 @@ const told = (log: Log): [(reloaded: Reloaded) => void, (error: unknown) => void
   (err) => log.error({ err }, 'the settings could not be read again, and stay as they are'),
 ];
 
-function serveOperators(rooms: Rooms, agent: Agent, bundlesOut: BundlesOut, reload: Reload): Promise<Server> {
+function serveOperators(rooms: Rooms, agent: Agent, { bundlesOut, issuer }: Outside, reload: Reload): Promise<Server> {
   const { config, trustDomain, registry, ledger, refusals, verify } = rooms;
   const startedAt = new Date(clock.now());
   const status = () => ({
@@ -118,6 +123,7 @@ function serveOperators(rooms: Rooms, agent: Agent, bundlesOut: BundlesOut, relo
     flushRefusals,
     streams: agent.delivery,
     publishing: bundlesOut,
+    issuer,
     reload: (by) => reload.now(by),
     ...rooms,
   });

@@ -22,6 +22,7 @@ export const entryOf = (fields: Partial<Entry> = {}): Entry => ({
   x509SvidTtlSeconds: 0,
   jwtSvidTtlSeconds: 0,
   dnsNames: [],
+  subject: '',
   hint: '',
   federatesWith: [],
   audiences: ['*'],

@@ -12,6 +12,7 @@ export const entryWith = (fields: { readonly id?: string; readonly selectors: re
   x509SvidTtlSeconds: 0,
   jwtSvidTtlSeconds: 0,
   dnsNames: [],
+  subject: '',
   hint: '',
   federatesWith: [],
   audiences: [],

@@ -30,6 +30,7 @@ export const wire = (entry: EntryState): Entry => ({
   selectors: [...entry.selectors],
   audiences: [...entry.audiences],
   dnsNames: [],
+  subject: '',
   federatesWith: [],
   expiresAt: entry.expiresAt === 0 ? undefined : new Date(entry.expiresAt),
   createdAt: undefined,

@@ -26,6 +26,7 @@ const blank: Entry = {
   x509SvidTtl: 0,
   jwtSvidTtl: 0,
   dnsNames: [],
+  subject: '',
   hint: '',
   federatesWith: [],
   audiences: [],

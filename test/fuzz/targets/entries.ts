@@ -16,7 +16,15 @@ const now = Date.now();
 
 export const wireEntry: Entry = {
   ...{ id: 'x', spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:1000', 'unix:path:/usr/bin/web'] },
-  ...{ owner: 'ada', description: 'web', x509SvidTtl: 3600, jwtSvidTtl: 300, dnsNames: ['web.example.org'], hint: 'h' },
+  ...{
+    owner: 'ada',
+    description: 'web',
+    x509SvidTtl: 3600,
+    jwtSvidTtl: 300,
+    dnsNames: ['web.example.org'],
+    subject: '',
+    hint: 'h',
+  },
   ...{ federatesWith: ['other.example'], audiences: ['reports', 'bench-*'], expiresAt: new Date(now + 1e6) },
   ...{ revision: 1, createdAt: new Date(now) },
 };
