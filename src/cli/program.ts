@@ -19,6 +19,10 @@ const rooms: Readonly<Record<string, Room>> = {
     summary: 'clouds and others outside SPIFFE: what a token for each is like',
     load: () => import('./audience.ts'),
   },
+  oidc: {
+    summary: 'what relying parties outside SPIFFE find under the URL of the issuer',
+    load: () => import('./oidc.ts'),
+  },
   fetch: { summary: 'ask the Workload API, as a workload does', load: () => import('./fetch.ts') },
   token: { summary: 'one token of this process, for one relying party', load: () => import('./token.ts') },
   project: { summary: 'files with tokens and certificates, kept fresh', load: () => import('./project.ts') },

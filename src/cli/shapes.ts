@@ -114,6 +114,13 @@ export const audience = shape({
 });
 export const audiences = shape({ audiences: [audience] });
 
+export const issuer = shape({
+  issuer: 'string',
+  address: 'string | null',
+  documents: [{ path: 'string', content: 'object' }],
+});
+export const exported = shape({ issuer: 'string', files: ['string'] });
+
 export const x509Context = shape({
   svids: [
     {
