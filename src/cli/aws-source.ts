@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { AwsRefusal, type AwsRole, type AwsSession, regionFor, serviceUrl, sessionName } from '../cloud/aws.ts';
 import { IdentityError } from '../errors.ts';
 import { systemClock as clock } from '../runtime/clock.ts';
+import { formatDuration } from '../runtime/duration.ts';
 import { environment } from '../runtime/environment.ts';
 import { storageError } from '../runtime/files.ts';
 import { systemRandom as random } from '../runtime/random.ts';
@@ -48,6 +49,15 @@ export function awsSource(options: AwsOptions): AwsSource {
         : error;
     }
   };
+}
+
+/** Whoever relies on a short life, or on taking an SVID back, must hear that this goes on. */
+export function outlives({ expiresAt, svidExpiresAt }: DerivedSession): string[] {
+  const seconds = Math.floor((expiresAt - svidExpiresAt) / 1000);
+  if (seconds <= 0) return [];
+  return [
+    `this session ends ${formatDuration(seconds)} after the SVID it was obtained with, and does not end when that is taken back`,
+  ];
 }
 
 interface Common {

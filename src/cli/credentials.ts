@@ -1,69 +1,15 @@
-import { type Command, Option } from 'commander';
-import { checkDuration, checkSessionPrefix, parseRegion, parseRole } from '../cloud/aws.ts';
-import { parseDuration } from '../runtime/duration.ts';
-import type { AwsOptions } from './aws-source.ts';
+import type { Command } from 'commander';
+import { awsLeaf, serveAwsLeaf } from './aws-leaf.ts';
 import { endpointFlags } from './endpoint.ts';
 import { gcpLeaf } from './gcp-leaf.ts';
 import { kubernetesLeaf } from './kubernetes-leaf.ts';
-import { leaf, parsed } from './leaf.ts';
-import * as shapes from './shapes.ts';
+import { teachUsage } from './leaf.ts';
 
 export function define(credentials: Command): void {
-  aws(awsFlags(endpointFlags(credentials.command('aws'))));
+  awsLeaf(endpointFlags(credentials.command('aws')));
   gcpLeaf(endpointFlags(credentials.command('gcp')));
   kubernetesLeaf(endpointFlags(credentials.command('kubernetes')));
-}
-
-/** What a session at AWS is made of, for every command that makes one. */
-export const awsFlags = (command: Command): Command =>
-  command
-    .requiredOption('--role-arn <arn>', 'the role to take', parsed(parseRole))
-    .addOption(via())
-    .option(
-      '--audience <name>',
-      'who the token is for: what the identity provider in the account lists',
-      'sts.amazonaws.com',
-    )
-    .option('--spiffe-id <id>', 'only this identity, where the process has several')
-    .option(
-      '--region <region>',
-      'where to ask (default: AWS_REGION, else the first of the partition)',
-      parsed(parseRegion),
-    )
-    .option('--sts-endpoint <url>', 'who to ask instead (default: AWS_ENDPOINT_URL_STS, else AWS in that region)')
-    .option('--ca-bundle <file>', 'certificates, PEM, to believe instead of the system’s (default: AWS_CA_BUNDLE)')
-    .option(
-      '--duration <duration>',
-      'how long the session lasts: 15m to 12h (default: what AWS says, 1h)',
-      parsed(seconds),
-    )
-    .option(
-      '--session-name <name>',
-      'how the session’s name begins; our record’s number follows',
-      parsed(checkSessionPrefix),
-      'mayfly',
-    )
-    .option('--trust-anchor-arn <arn>', 'with roles-anywhere: our root, as the account knows it')
-    .option('--profile-arn <arn>', 'with roles-anywhere: the profile that names the role');
-
-const seconds = (text: string): number => checkDuration(parseDuration(text));
-
-const via = (): Option =>
-  new Option('--via <way>', 'by JWT-SVID (web-identity) or by X.509-SVID (roles-anywhere)')
-    .choices(['web-identity', 'roles-anywhere'])
-    .default('web-identity');
-
-function aws(command: Command): void {
-  leaf<[], AwsOptions>(command, {
-    does: 'a session of a role at AWS, as `credential_process` has it',
-    about:
-      'The exchange is in the ledger before the credentials are printed, and the session’s name ends with its number. They ' +
-      'outlive the SVID that they were obtained with, and revoking that does not end them: on stderr it says for how long.',
-    prints: shapes.awsCredentials,
-    examples: [
-      'mayfly credentials aws --role-arn arn:aws:iam::123456789012:role/deploy',
-      'aws configure set credential_process "mayfly credentials aws --role-arn arn:aws:iam::123456789012:role/deploy"',
-    ],
-    act: async (_, options) => (await import('./credentials-aws.ts')).awsCredentials(options),
-  });
+  const serve = teachUsage(credentials.command('serve').helpCommand(false).summary('keep a session, and serve it'));
+  serve.description('Keep a session, and serve it.');
+  serveAwsLeaf(endpointFlags(serve.command('aws')));
 }

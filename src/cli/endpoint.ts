@@ -54,7 +54,7 @@ async function connect(options: EndpointOptions): Promise<WorkloadApiClient> {
   return new Client({ address: endpointAddress(options) });
 }
 
-async function explained(error: unknown, options: EndpointOptions): Promise<Error> {
+export async function explained(error: unknown, options: EndpointOptions): Promise<Error> {
   if (!(error instanceof IdentityError)) return error as Error;
   // What somebody else refused, to whom the answer was taken, says what to do by itself.
   if (error instanceof CommandError || error.reason?.startsWith('relying-')) return error;

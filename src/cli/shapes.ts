@@ -183,6 +183,10 @@ export const awsCredentials = shape({
   Expiration: 'string',
   AccountId: 'string | absent',
 });
+export const awsServing = shape({
+  AWS_CONTAINER_CREDENTIALS_FULL_URI: 'string',
+  AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: 'string',
+});
 export const explanation = shape({
   pid: 'number',
   uid: 'number',

@@ -1,8 +1,13 @@
 /** From a process to a session at AWS, with nothing secret kept anywhere: the command, the record, and what can go wrong. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorReply, type StrictSts } from '../fakes/sts.ts';
 import { anchors, audience, deploy, role, startAccount } from './aws.ts';
-import { first, type Mayfly, type Outcome, startMayfly } from './fixture.ts';
+import { first, launcher, type Mayfly, type Outcome, run, startMayfly, until } from './fixture.ts';
 
 let mayfly: Mayfly;
 let sts: StrictSts;
@@ -170,3 +175,98 @@ describe('the duration', () => {
     expect(first(sts.asked.slice(-1)).form.get('DurationSeconds')).toBe('900');
   });
 });
+
+describe('mayfly credentials serve aws', () => {
+  it('feeds an unmodified SDK of AWS by two variables, from one session, and leaves nothing behind', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'serve-aws-'));
+    const wordFile = join(directory, 'aws.token');
+    const asked = sts.asked.length;
+    const serving = spawnServing(wordFile);
+    const variables = await serving.variables;
+    expect(statSync(wordFile).mode & 0o777).toBe(0o600);
+    const all = await Promise.all([credentialsOfSdk(variables), credentialsOfSdk(variables)]);
+    expect(new Set(all.map(({ accessKeyId }) => accessKeyId)).size).toBe(1);
+    expect(all[0]?.accessKeyId).toMatch(/^ASIA/);
+    expect(sts.asked.length - asked).toBe(1);
+    const refused = await credentialsOfSdk({
+      ...variables,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: '/etc/hostname',
+    }).catch((error: Error) => error);
+    expect(refused).toBeInstanceOf(Error);
+    expect(await serving.stop()).toBe(0);
+    expect(existsSync(wordFile)).toBe(false);
+    rmSync(directory, { recursive: true });
+  });
+
+  it('stops serving when the identity is withdrawn, and begins again when it is back', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'serve-aws-'));
+    const serving = spawnServing(join(directory, 'aws.token'));
+    const { AWS_CONTAINER_CREDENTIALS_FULL_URI: url = '' } = await serving.variables;
+    const authorization = readFileSync(join(directory, 'aws.token'), 'utf8');
+    const status = async (): Promise<number> => (await fetch(url, { headers: { authorization } })).status;
+    expect(await status()).toBe(200);
+    const entry = first((await mayfly.operator.entries()).filter(({ spiffeId }) => spiffeId === deploy.spiffeId));
+    await mayfly.operator.remove(entry);
+    await until('it serves no longer', async () => (await status()) === 403);
+    await mayfly.operator.create(deploy);
+    await until('it serves again', async () => (await status()) === 200);
+    await serving.stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('says what is not allowed when it starts, and not to the program', async () => {
+    const { status, stderr } = await mayfly.command(
+      'credentials',
+      'serve',
+      'aws',
+      '--role-arn',
+      `${role}2`,
+      '--sts-endpoint',
+      sts.endpoint,
+      '--token-file',
+      '/nonexistent/token',
+    );
+    expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining('AccessDenied') });
+  });
+});
+
+function spawnServing(wordFile: string) {
+  const words = [
+    'credentials',
+    'serve',
+    'aws',
+    '--role-arn',
+    role,
+    '--sts-endpoint',
+    sts.endpoint,
+    '--token-file',
+    wordFile,
+    '--json',
+  ];
+  const env = { ...process.env, SPIFFE_ENDPOINT_SOCKET: mayfly.endpoint };
+  const child = spawn(launcher, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const variables = new Promise<Record<string, string>>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', (line) =>
+      resolve(JSON.parse(line) as Record<string, string>),
+    );
+    void exited.then((code) => reject(new Error(`it ended with ${code}`)));
+  });
+  const stop = (): Promise<number | null> => {
+    child.kill('SIGTERM');
+    return exited;
+  };
+  return { variables, stop };
+}
+
+/** Nothing of this process but the variables: the SDK's own chain, with its own HTTP. */
+async function credentialsOfSdk(variables: Readonly<Record<string, string>>): Promise<{ accessKeyId: string }> {
+  const script = `
+    const { S3Client } = await import('@aws-sdk/client-s3');
+    const { accessKeyId } = await new S3Client({ region: 'eu-central-1' }).config.credentials();
+    console.log(JSON.stringify({ accessKeyId }));`;
+  const env = { PATH: process.env['PATH'], HOME: '/nonexistent', AWS_EC2_METADATA_DISABLED: 'true', ...variables };
+  const { status, stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], { env });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as { accessKeyId: string };
+}
