@@ -2,8 +2,10 @@ import { Argument, type Command } from 'commander';
 import { IdentityError } from '../errors.ts';
 import type { OrderAuthorityOutcome, OrderAuthorityProgress } from '../gen/mayfly/admin/v1/admin.ts';
 import { terminal } from '../runtime/terminal.ts';
+import type { Admin } from './admin.ts';
 import { adminLeaf } from './admin-leaf.ts';
 import { type OrderDocument, orderDocument } from './documents.ts';
+import { CommandError } from './failure.ts';
 import * as shapes from './shapes.ts';
 import { facts, moment, plural } from './text.ts';
 
@@ -56,17 +58,42 @@ function order(command: Command, verb: string, does: string): void {
 function rotate(command: Command): void {
   command.addArgument(kind());
   command.option('--force-unpublished', 'do not wait until whoever polls the bundle can know the new one');
-  adminLeaf<[kind: string], Options>(command, {
+  command.option(
+    '--emergency',
+    'token keys: drop every one that exists, of both algorithms, and sign with new ones now',
+  );
+  command.option('--dry-run', 'with --emergency: say what would be done, and who would still accept what');
+  adminLeaf<[kind: string], Options & { emergency?: boolean }>(command, {
     does: 'replace the authority that signs: prepare, wait until published everywhere, activate',
-    prints: shapes.order,
-    examples: ['mayfly authority rotate jwt'],
+    about:
+      'With --emergency nothing is waited for: what the keys that are gone have signed is refused by whoever asks us, ' +
+      'and what each kind of relying party still accepts, and until when, is printed.',
+    prints: shapes.rotation,
+    examples: ['mayfly authority rotate jwt', 'mayfly authority rotate jwt --emergency --dry-run'],
     ask: async (admin, [kind], options) => {
+      if (options.emergency === true) return inEmergency(admin, kind, options.dryRun ?? false);
+      if (options.dryRun === true) throw onlyInEmergency();
       const request = { kind, force: forced(options) };
-      const document = orderDocument(await followed(admin.follow(admin.client.rotateAuthority, request)), false);
-      return { document, text: told(document) };
+      const order = orderDocument(await followed(admin.follow(admin.client.rotateAuthority, request)), false);
+      return { document: { ...order, relyingParties: [] }, text: told(order) };
     },
   });
 }
+
+async function inEmergency(admin: Admin, kind: string, dryRun: boolean) {
+  const { emergency, memoryTable } = await import('./authority-emergency.ts');
+  const document = await emergency(admin, { kind, dryRun }, (request) =>
+    followed(admin.follow(admin.client.orderAuthority, request)),
+  );
+  return { document, text: `${told(document)}${memoryTable(document)}` };
+}
+
+const onlyInEmergency = (): CommandError =>
+  new CommandError(
+    'invalid-argument',
+    '--dry-run goes with --emergency',
+    'What a rotation does is in `mayfly authority timeline`.',
+  );
 
 const forced = ({ forceActive, forceUnpublished, forceUnexpired }: Options): string[] => [
   ...(forceActive ? ['active'] : []),

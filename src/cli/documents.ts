@@ -20,6 +20,7 @@ export type ExplanationDocument = DocumentOf<typeof shapes.explanation>;
 export type AuthorityDocument = DocumentOf<typeof shapes.authorities>['authorities'][number];
 export type TimelineDocument = DocumentOf<typeof shapes.timeline>;
 export type OrderDocument = DocumentOf<typeof shapes.order>;
+export type RotationDocument = DocumentOf<typeof shapes.rotation>;
 export type RevocationDocument = DocumentOf<typeof shapes.revocation>;
 export type RecordDocument = DocumentOf<typeof shapes.records>['records'][number];
 export type FederationDocument = DocumentOf<typeof shapes.federation>;

@@ -37,7 +37,7 @@ const shown = (issuer: string, address: string, keys: KeySet['keys']): string =>
   facts([
     ['issuer', issuer],
     ['served at', address === '' ? 'nowhere: mayfly oidc export' : address],
-    ['keys', keys.map(({ alg, kid }) => `${alg} ${kid}`).join('\n')],
+    ...keys.map(({ alg, kid }, index): [string, string] => [index === 0 ? 'keys' : ' ', `${alg} ${kid}`]),
   ]);
 
 function exportTo(command: Command): void {

@@ -247,6 +247,11 @@ export const order = shape({
   needs: [{ force: 'string', because: 'string' }],
   use: { credentials: 'number', spiffeIds: ['string'], streams: 'number', until: 'time | null' },
 });
+/** `relyingParties`: after an emergency, what each kind of them still accepts; null = it does not end by itself. */
+export const rotation = shape({
+  ...order,
+  relyingParties: [{ name: 'string', accepts: 'string', until: 'time | null' }],
+});
 export const status = shape({
   version: 'string',
   trustDomain: 'string',

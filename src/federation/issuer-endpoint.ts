@@ -48,14 +48,16 @@ const longestMaxAgeSeconds = 300;
 /** Whoever asks through a cache knows a new key after a quarter of the time that it is published before it signs. */
 const maxAgeShare = 4;
 
+export const maxAgeSeconds = (leadMs: number): number =>
+  Math.min(longestMaxAgeSeconds, Math.floor(leadMs / maxAgeShare / 1000));
+
 export async function startIssuerEndpoint(parts: IssuerEndpointParts): Promise<IssuerEndpoint> {
   const { identity, keys } = parts;
   let documents = issuerDocuments(parts, keys.value);
   const changed = keys.onChange((next) => {
     documents = issuerDocuments(parts, next);
   });
-  const maxAge = Math.min(longestMaxAgeSeconds, Math.floor(parts.leadMs / maxAgeShare / 1000));
-  const answer = answering(() => documents, `public, max-age=${maxAge}`, parts.counted);
+  const answer = answering(() => documents, `public, max-age=${maxAgeSeconds(parts.leadMs)}`, parts.counted);
   const server = identity === undefined ? createServer(http, answer) : tlsServer(identity, answer);
   const limits = identity === undefined ? behindProxy : onTheWeb;
   server.keepAliveTimeout = limits.idleMs;

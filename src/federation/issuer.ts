@@ -6,7 +6,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { Issuer } from '../spiffe/issuer.ts';
 import { FileIdentity } from './file-identity.ts';
 import { type IssuerDocuments, issuerDocuments } from './issuer-documents.ts';
-import { type IssuerEndpoint, startIssuerEndpoint } from './issuer-endpoint.ts';
+import { type IssuerEndpoint, maxAgeSeconds, startIssuerEndpoint } from './issuer-endpoint.ts';
 
 export interface IssuerPlace {
   readonly issuer: Issuer;
@@ -32,6 +32,8 @@ export interface IssuerOutParts extends IssuerPlace {
 export interface IssuerOut {
   readonly issuer: Issuer;
   readonly address: string | undefined;
+  /** For how long a cache may keep the documents. */
+  readonly maxAgeSeconds: number;
   problem(): string | undefined;
   reread(): void;
   /** As they are served now. */
@@ -46,6 +48,7 @@ export async function startIssuer(parts: IssuerOutParts): Promise<IssuerOut> {
   return {
     issuer,
     address: endpoint?.address,
+    maxAgeSeconds: maxAgeSeconds(authority.tokenKeyLeadMs),
     problem: () => endpoint?.problem(),
     reread: () => endpoint?.reread(),
     documents: () => issuerDocuments(parts, authority.tokenKeys.value),

@@ -5,6 +5,7 @@ import type { AdminHandlers } from './admin.ts';
 export interface Issuing {
   readonly issuer: string;
   readonly address: string | undefined;
+  readonly maxAgeSeconds: number;
   documents(): ReadonlyMap<string, { readonly bytes: Buffer }>;
 }
 
@@ -12,7 +13,7 @@ export const issuerMethods = (issuing: Issuing | undefined): Pick<AdminHandlers,
   getIssuer: () => {
     if (issuing === undefined) throw noIssuer();
     const documents = [...issuing.documents()].map(([path, { bytes }]) => ({ path, content: bytes }));
-    return { issuer: issuing.issuer, address: issuing.address ?? '', documents };
+    return { issuer: issuing.issuer, address: issuing.address ?? '', documents, maxAge: issuing.maxAgeSeconds };
   },
 });
 

@@ -177,3 +177,40 @@ describe('a subject', () => {
     ]);
   });
 });
+
+describe('an emergency', () => {
+  it('drops every token key that exists, signs with new ones, and says who still accepts what', async () => {
+    const uid = ++nextUid;
+    const [ours, entra] = [await tokenFor('sts.amazonaws.com', uid), await tokenFor('api://AzureADTokenExchange')];
+    await mayfly.command('authority', 'prepare', 'jwt');
+    await mayfly.command('authority', 'prepare', 'jwt-rsa');
+    const before = (await keys()).map(({ kid }) => kid);
+    expect(before).toHaveLength(4);
+    const dry = await command(shapes.rotation, 'authority', 'rotate', 'jwt', '--emergency', '--dry-run');
+    expect(dry).toMatchObject({ dryRun: true, authority: null });
+    expect((await keys()).map(({ kid }) => kid)).toEqual(before);
+
+    const done = await command(shapes.rotation, 'authority', 'rotate', 'jwt', '--emergency');
+    const after = await keys();
+    expect(after.map(({ alg }) => alg)).toEqual(['ES256', 'RS256']);
+    expect(after.filter(({ kid }) => before.includes(kid))).toEqual([]);
+    expect(done).toMatchObject({ authority: after[0]?.kid, dryRun: false });
+    const known = done['relyingParties'] as { name: string; accepts: string; until: string | null }[];
+    for (const name of ['AWS', 'Kubernetes', 'Vault', 'MinIO', 'RGW', 'SPIFFE', 'upload']) {
+      expect(known.filter((one) => one.name.includes(name)).length).toBeGreaterThan(0);
+    }
+    for (const token of [ours, entra]) {
+      expect(after.some(({ kid }) => kid === decodeProtectedHeader(token).kid)).toBe(false);
+    }
+    // A token that was held is not given again.
+    const workload = await mayfly.workload(uid);
+    const again = first(await workload.jwt(['sts.amazonaws.com'])).svid;
+    expect(decodeProtectedHeader(again).kid).toBe(after[0]?.kid);
+    expect((await workload.validate('sts.amazonaws.com', ours)).code).toBe(grpc.invalidArgument);
+    const { stdout } = await mayfly.command('authority', 'rotate', 'jwt', '--emergency', '--dry-run');
+    expect(stdout).toMatch(/RELYING PARTY +UNTIL +ACCEPTS/);
+    expect((await mayfly.command('authority', 'rotate', 'x509', '--emergency')).stderr).toMatch(
+      /keys that sign tokens/,
+    );
+  });
+});
