@@ -31,6 +31,7 @@ const rooms: Readonly<Record<string, Room>> = {
     summary: 'credentials of others for SVIDs of ours, as their tools take them',
     load: () => import('./credentials.ts'),
   },
+  'trust-policy': { summary: 'what relying parties have to be told', load: () => import('./trust-policy.ts') },
   explain: { summary: 'why a process gets an identity, or does not', load: () => import('./explain.ts') },
   ledger: { summary: 'what was granted, used and ended, and the proof of it', load: () => import('./ledger.ts') },
   authority: { summary: 'the authorities that sign', load: () => import('./authority.ts') },

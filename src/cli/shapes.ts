@@ -183,6 +183,8 @@ export const awsCredentials = shape({
   Expiration: 'string',
   AccountId: 'string | absent',
 });
+/** AWS's own format; what is in a statement is AWS's language. */
+export const awsTrustPolicy = shape({ Version: 'string', Statement: ['object'] });
 export const awsServing = shape({
   AWS_CONTAINER_CREDENTIALS_FULL_URI: 'string',
   AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: 'string',

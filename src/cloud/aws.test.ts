@@ -12,12 +12,12 @@ import {
 
 describe('a role', () => {
   it.each([
-    ['arn:aws:iam::123456789012:role/deploy', 'aws', 'deploy'],
-    ['arn:aws-us-gov:iam::123456789012:role/a/b/c.d+e=f,g@h-i', 'aws-us-gov', 'c.d+e=f,g@h-i'],
-    ['arn:aws:iam:::role/R', 'aws', 'R'],
-    ['arn:aws:iam::tenant$1:role/R', 'aws', 'R'],
-  ])('%s is read', (arn, partition, name) => {
-    expect(parseRole(arn)).toEqual({ arn, partition, name });
+    ['arn:aws:iam::123456789012:role/deploy', 'aws', '123456789012', 'deploy'],
+    ['arn:aws-us-gov:iam::123456789012:role/a/b/c.d+e=f,g@h-i', 'aws-us-gov', '123456789012', 'c.d+e=f,g@h-i'],
+    ['arn:aws:iam:::role/R', 'aws', '', 'R'],
+    ['arn:aws:iam::tenant$1:role/R', 'aws', 'tenant$1', 'R'],
+  ])('%s is read', (arn, partition, account, name) => {
+    expect(parseRole(arn)).toEqual({ arn, partition, account, name });
   });
 
   it.each([

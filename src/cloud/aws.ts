@@ -15,16 +15,17 @@ export interface AwsSession {
 export interface AwsRole {
   readonly arn: string;
   readonly partition: string;
+  /** Empty, or a tenant's name, at Ceph. */
+  readonly account: string;
   /** Without its path. */
   readonly name: string;
 }
 
-/** The account is empty at Ceph, or a tenant’s name. */
-const roleShape = /^arn:(aws[a-z-]*):iam::[\w$-]*:role\/(?:[\w+=,.@-]+\/)*([\w+=,.@-]{1,64})$/;
+const roleShape = /^arn:(aws[a-z-]*):iam::([\w$-]*):role\/(?:[\w+=,.@-]+\/)*([\w+=,.@-]{1,64})$/;
 
 export function parseRole(arn: string): AwsRole {
-  const [, partition, name] = roleShape.exec(arn) ?? [];
-  if (partition !== undefined && name !== undefined && arn.length <= 2_048) return { arn, partition, name };
+  const [, partition, account = '', name] = roleShape.exec(arn) ?? [];
+  if (partition !== undefined && name !== undefined && arn.length <= 2_048) return { arn, partition, account, name };
   throw new IdentityError(
     'invalid-argument',
     `'${arn}' is not the ARN of a role: write arn:aws:iam::123456789012:role/NAME`,

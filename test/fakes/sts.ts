@@ -238,6 +238,7 @@ function signatureProblem({ path, headers, body }: StsAsked, anchors: readonly B
   if (!scope.startsWith(date.slice(0, 8)) || Math.abs(moment - Date.now()) > 300_000)
     return 'the signature is not of now';
   const leaf = new X509Certificate(Buffer.from(String(headers['x-amz-x509']), 'base64'));
+  if (!leaf.subject) return 'the certificate has no subject';
   if (BigInt(`0x${leaf.serialNumber}`).toString() !== serial) return 'the serial number is another’s';
   const [pathname = '', query = ''] = path.split('?');
   const parameters = [...new URLSearchParams(query)]

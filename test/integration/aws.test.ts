@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorReply, type StrictSts } from '../fakes/sts.ts';
-import { anchors, audience, deploy, role, startAccount } from './aws.ts';
+import { anchors, audience, deploy, issuer, role, startAccount } from './aws.ts';
 import { first, launcher, type Mayfly, type Outcome, run, startMayfly, until } from './fixture.ts';
 
 let mayfly: Mayfly;
 let sts: StrictSts;
 
 beforeAll(async () => {
-  mayfly = await startMayfly({ flags: ['--x509-ttl', '10m'] });
+  mayfly = await startMayfly({ flags: ['--x509-ttl', '10m', '--issuer', issuer] });
   await mayfly.operator.create(deploy);
   sts = await startAccount(mayfly);
 });
@@ -270,3 +270,37 @@ async function credentialsOfSdk(variables: Readonly<Record<string, string>>): Pr
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as { accessKeyId: string };
 }
+
+describe('mayfly trust-policy aws', () => {
+  const policy = (...more: string[]): Promise<Outcome> =>
+    mayfly.command('trust-policy', 'aws', '--entry', deploy.spiffeId, '--role-arn', role, ...more);
+
+  it('names our issuer, the audience and the subject, and nobody else', async () => {
+    const { status, stdout, stderr } = await policy();
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      Statement: [
+        {
+          Principal: { Federated: ['arn:aws:iam::123456789012:oidc-provider/id.example.org/prod'] },
+          Action: ['sts:AssumeRoleWithWebIdentity'],
+          Condition: {
+            StringEquals: { 'id.example.org/prod:aud': audience, 'id.example.org/prod:sub': deploy.spiffeId },
+          },
+        },
+      ],
+    });
+  });
+
+  it('permits session tags where the audience has them', async () => {
+    expect((await mayfly.command('audience', 'set', 'aws', '--aws-session')).status).toBe(0);
+    expect((await policy()).stdout).toMatch(/sts:TagSession[\s\S]*sts:SetSourceIdentity/);
+    await mayfly.command('audience', 'delete', 'aws');
+  });
+
+  it('says what is missing at our side', async () => {
+    expect((await policy('--audience', 'other')).stderr).toContain('the entry has no audience other');
+    const nobody = await mayfly.command('trust-policy', 'aws', '--entry', 'spiffe://example.org/x', '--role-arn', role);
+    expect(nobody).toMatchObject({ status: 4, stderr: expect.stringContaining('there is no entry for') });
+    expect((await policy('--via', 'roles-anywhere')).stderr).toContain('--trust-anchor-arn');
+  });
+});
