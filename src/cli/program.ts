@@ -27,6 +27,10 @@ const rooms: Readonly<Record<string, Room>> = {
   token: { summary: 'one token of this process, for one relying party', load: () => import('./token.ts') },
   project: { summary: 'files with tokens and certificates, kept fresh', load: () => import('./project.ts') },
   env: { summary: 'run a program as somebody, at clouds and databases', load: () => import('./env.ts') },
+  exchange: {
+    summary: 'an SVID of this process for a token of an OAuth 2.0 server',
+    load: () => import('./exchange.ts'),
+  },
   credentials: {
     summary: 'credentials of others for SVIDs of ours, as their tools take them',
     load: () => import('./credentials.ts'),

@@ -165,6 +165,14 @@ export const projection = shape({
     },
   ],
 });
+export const exchanged = shape({
+  accessToken: 'string | null',
+  written: 'string | null',
+  issuedTokenType: 'string | null',
+  tokenType: 'string',
+  scope: 'string | null',
+  expiresAt: 'time | null',
+});
 /** The formats of others, as they have them: Google's and Kubernetes'. */
 export const externalAccount = shape('object');
 export const gcpExecutable = shape('object');
