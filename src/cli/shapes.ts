@@ -165,6 +165,14 @@ export const projection = shape({
     },
   ],
 });
+/** `policy` is what is typed or written at the relying party. */
+export const trustPolicy = shape({
+  entryId: 'string',
+  spiffeId: 'string',
+  issuer: 'string | null',
+  audience: 'string | null',
+  policy: 'string',
+});
 export const exchanged = shape({
   accessToken: 'string | null',
   written: 'string | null',
