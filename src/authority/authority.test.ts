@@ -39,7 +39,9 @@ describe('openAuthority', () => {
   it('puts every step on record before it takes effect', async () => {
     const on = machine(new FakeClock());
     const seen: string[] = [];
-    const record: AuthorityOptions['record'] = async ({ kind, authority, use }) => {
+    const record: AuthorityOptions['record'] = async (event) => {
+      if (!('use' in event)) return;
+      const { kind, authority, use } = event;
       const before = durable(on).authorities.find(({ id }) => id === authority)?.state ?? 'unknown';
       seen.push(`${use} ${kind}: ${before}`);
     };

@@ -5,12 +5,17 @@ import type { AudienceAlgorithm } from '../spiffe/audience.ts';
 import type { Bundle } from '../spiffe/bundle.ts';
 import type { Entry } from '../spiffe/entry.ts';
 import type { TokenKey } from '../spiffe/oidc.ts';
+import { certificateRequest, type IntermediateCertificate } from './certificate.ts';
 import type { CrlSet } from './crls.ts';
 import { forecast, type Span } from './forecast.ts';
 import type { IssuedJwtSvid, JwtIssuer, TokenRequest } from './issue-jwt.ts';
 import type { IssuedX509Svid } from './issue-x509.ts';
+import type { Upstream } from './journal.ts';
 import type { KeyPlaceSettings } from './keys/places.ts';
 import type { KeyStore } from './keys.ts';
+import { Following, type NestedUpstream } from './nested/above.ts';
+import { type AuthorityBelow, Below, type IssuersBelow, issuersBelow } from './nested/below.ts';
+import type { JwtKey, KeyBelow, NestedEvent, Trust } from './nested/trust.ts';
 import { type AuthorityOptions, partsOf } from './options.ts';
 import {
   type Force,
@@ -32,24 +37,36 @@ import {
   type SvidType,
 } from './rotation.ts';
 import { RotationLoop } from './rotation-loop.ts';
-import { type ActiveIssuers, type AuthorityEvent, type Orderer, Succession } from './succession.ts';
+import type { AuthorityEvent, Orderer } from './steps.ts';
+import { type ActiveIssuers, Succession } from './succession.ts';
+import type { Vouched } from './upstream.ts';
 import type { UpstreamSettings } from './upstreams/open.ts';
 
 export type {
   ActiveIssuers,
+  AuthorityBelow,
   AuthorityEvent,
   AuthorityKind,
   AuthorityOptions,
   CrlSet,
+  IntermediateCertificate,
   IssuedJwtSvid,
   IssuedX509Svid,
+  JwtKey,
+  KeyBelow,
   KeyPlaceSettings,
   KeyStore,
+  NestedEvent,
+  NestedUpstream,
   Revocation,
+  Trust,
+  Upstream,
   UpstreamSettings,
+  Vouched,
 };
 export {
   authorityKinds,
+  certificateRequest,
   type Force,
   forces,
   type Need,
@@ -111,6 +128,8 @@ export interface Authority {
   issueX509Svid(entry: Entry, publicKey: Buffer): Promise<IssuedX509Svid>;
   /** @param request signed as its terms say, where it is for somebody outside SPIFFE */
   issueJwtSvid(entry: Entry, audience: readonly string[], request?: TokenRequest): Promise<IssuedJwtSvid>;
+  /** For issuers of the same trust domain that stand below this one. */
+  readonly below: IssuersBelow;
   close(): Promise<void>;
 }
 
@@ -119,14 +138,30 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const parts = partsOf(options);
   if (!parts.journal.isNew) options.opened?.(parts.journal.content.sequence);
   const succession = await Succession.open(parts);
-  const loop = new RotationLoop(succession, options.clock);
+  const following = new Following(parts, succession);
+  const below = new Below(parts, succession);
+  const loop = new RotationLoop(succession, options.clock, [() => following.turn(), () => below.forgetEnded()]);
+  const heard = options.above?.trust.onChange(() => {
+    // What fails is tried again, with growing pauses, by the loop.
+    void loop.between(() => following.turn()).catch(() => loop.turn());
+  });
   await loop.turn();
   const missing = authorityKinds.find((kind) => kind in parts.policies && succession.active.value[kind] === undefined);
   if (missing !== undefined) {
+    heard?.[Symbol.dispose]();
     await loop.close();
     throw loop.fault;
   }
-  return new OpenAuthority(options, parts.revocations, succession, loop);
+  return new OpenAuthority({ options, revocations: parts.revocations, succession, loop, below, heard });
+}
+
+interface OpenParts {
+  readonly options: AuthorityOptions;
+  readonly revocations: Revocations;
+  readonly succession: Succession;
+  readonly loop: RotationLoop;
+  readonly below: Below;
+  readonly heard: Disposable | undefined;
 }
 
 class OpenAuthority implements Authority {
@@ -134,12 +169,16 @@ class OpenAuthority implements Authority {
   readonly revocations: Revocations;
   readonly #succession: Succession;
   readonly #loop: RotationLoop;
+  readonly below: IssuersBelow;
+  readonly #heard: Disposable | undefined;
 
-  constructor(options: AuthorityOptions, revocations: Revocations, succession: Succession, loop: RotationLoop) {
+  constructor({ options, revocations, succession, loop, below, heard }: OpenParts) {
     this.#options = options;
     this.revocations = revocations;
     this.#succession = succession;
     this.#loop = loop;
+    this.below = issuersBelow(below, loop, () => this.#issuer('x509'));
+    this.#heard = heard;
   }
 
   get bundle(): Watch<Bundle> {
@@ -206,13 +245,18 @@ class OpenAuthority implements Authority {
   }
 
   take({ do: step, kind, id }: OrderedStep, by: Orderer): Promise<string> {
-    return this.#loop.between(async () => {
-      const before = new Set(this.#succession.authorities.map((authority) => authority.id));
-      if (step === 'prepare') await this.#succession.take(kind, { do: 'prepare' }, by);
-      else await this.#succession.take(kind, { do: step, id: id ?? this.#newest(kind) }, by);
-      const made = this.#succession.authorities.find((authority) => !before.has(authority.id));
-      return made?.id ?? id ?? '';
-    });
+    return this.#loop
+      .between(async () => {
+        const before = new Set(this.#succession.authorities.map((authority) => authority.id));
+        if (step === 'prepare') await this.#succession.take(kind, { do: 'prepare' }, by);
+        else await this.#succession.take(kind, { do: step, id: id ?? this.#newest(kind) }, by);
+        const made = this.#succession.authorities.find((authority) => !before.has(authority.id));
+        return made?.id ?? id ?? '';
+      })
+      .finally(() => {
+        // What was revoked leaves the bundle above, too.
+        if (step === 'revoke' && this.#options.above !== undefined) void this.#loop.turn();
+      });
   }
 
   #policy(kind: AuthorityKind): RotationPolicy {
@@ -239,6 +283,7 @@ class OpenAuthority implements Authority {
   }
 
   close(): Promise<void> {
+    this.#heard?.[Symbol.dispose]();
     return this.#loop.close();
   }
 

@@ -33,6 +33,12 @@ export interface AuthorityCertificate {
   readonly notAfter: number;
 }
 
+/** One below another: a root of our own may have any number of levels below itself. */
+export interface IntermediateCertificate extends AuthorityCertificate {
+  /** How many levels of authorities may be below it. */
+  readonly levelsBelow: number;
+}
+
 /** Whose signature makes it: ourselves, or an authority above. */
 export interface CertificateIssuer {
   /** Its subject, as it is written. */
@@ -49,19 +55,19 @@ export async function selfSigned(request: AuthorityCertificate, signer: Signer):
   return certificate;
 }
 
-/** For an authority of ours, below another: it signs leaves and no further authorities. */
+/** For an authority below another: it signs leaves, and as many levels of authorities as it was allowed. */
 export async function intermediate(
-  request: AuthorityCertificate,
+  request: IntermediateCertificate,
   publicKey: Buffer,
   issuer: CertificateIssuer,
 ): Promise<Buffer> {
-  return signedBy(issuer, request, publicKey, leavesOnly);
+  return signedBy(issuer, request, publicKey, limited(request));
 }
 
 /** PKCS#10 (RFC 2986), with the name and the trust domain that the certificate is to have. */
-export async function certificateRequest(request: AuthorityCertificate, signer: Signer): Promise<Buffer> {
+export async function certificateRequest(request: IntermediateCertificate, signer: Signer): Promise<Buffer> {
   const algorithm = signatureAlgorithmOf(signer.keyType);
-  const wanted = sequence(...ownExtensions(request.trustDomain, leavesOnly));
+  const wanted = sequence(...ownExtensions(request.trustDomain, limited(request)));
   const attributes = implicitSet(0, sequence(encodeOid(extensionRequest), encode(tag.set, wanted)));
   const asked = sequence(unsignedInteger(Buffer.of(0)), nameOf(request.id), signer.publicKey, attributes);
   return sequence(asked, algorithm, bitString(await signer.sign(asked, 'der')));
@@ -107,9 +113,10 @@ const printableString = 0x13;
 const attribute = (type: string, form: number, text: string): Buffer =>
   encode(tag.set, sequence(encodeOid(type), encode(form, Buffer.from(text))));
 
-/** Basic constraints: a root may have anything below it, an intermediate nothing but leaves. */
+/** Basic constraints: a root may have anything below it, an intermediate what it was allowed. */
 const unlimited = sequence(booleanTrue);
-const leavesOnly = sequence(booleanTrue, unsignedInteger(Buffer.of(0)));
+const limited = ({ levelsBelow }: Pick<IntermediateCertificate, 'levelsBelow'>): Buffer =>
+  sequence(booleanTrue, unsignedInteger(Buffer.of(levelsBelow)));
 
 const extensionRequest = '1.2.840.113549.1.9.14';
 const implicitSet = (number: number, content: Buffer): Buffer => encode(0xa0 | number, content);

@@ -65,7 +65,8 @@ describe('on a real disk', () => {
     const { directory, held, id } = await started();
     renameSync(keyFile(directory, 'x509'), join(directory, 'away.pem'));
     const reasons: (string | undefined)[] = [];
-    const record: AuthorityOptions['record'] = async ({ reason }) => void reasons.push(reason);
+    const record: AuthorityOptions['record'] = async (event) =>
+      void reasons.push('reason' in event ? event.reason : undefined);
     const authority = await openAuthority(onDisk(directory, { record }));
     expect(reasons[0]).toBe('key-missing');
     expect(authority.active.value.x509?.id).not.toBe(id);

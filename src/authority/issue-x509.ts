@@ -58,7 +58,8 @@ export type { PreparedX509Svid };
 
 export class X509Issuer {
   readonly id: string;
-  readonly #authority: X509Signing;
+  /** For the room alone: who is below is signed for, too. */
+  readonly signing: X509Signing;
   readonly #template: LeafTemplate;
   /** Sent with every leaf. */
   readonly #above: Buffer;
@@ -67,7 +68,7 @@ export class X509Issuer {
 
   constructor(authority: X509Signing) {
     this.id = authority.id;
-    this.#authority = authority;
+    this.signing = authority;
     const { upstream, certificate } = authority;
     this.#above = Buffer.concat(upstream === undefined ? [] : [certificate, ...upstream.chain]);
     this.#template = LeafTemplate.compile({
@@ -77,12 +78,12 @@ export class X509Issuer {
   }
 
   prepare(entry: Entry, publicKey: Buffer, now: number, random: Random): PreparedX509Svid {
-    requireOwn(entry, this.#authority.trustDomain);
-    const ttlSeconds = entry.x509SvidTtlSeconds || this.#authority.ttlSeconds;
+    requireOwn(entry, this.signing.trustDomain);
+    const ttlSeconds = entry.x509SvidTtlSeconds || this.signing.ttlSeconds;
     const leaf: Leaf = {
       serial: random.bytes(serialBytes),
       notBefore: backdated(now),
-      notAfter: endOf(now, ttlSeconds, this.#authority, entry),
+      notAfter: endOf(now, ttlSeconds, this.signing, entry),
       uri: entry.spiffeId,
       dnsNames: entry.dnsNames,
       publicKey,
@@ -97,7 +98,7 @@ export class X509Issuer {
     if (!this.#prepared.delete(prepared)) throw new TypeError('only what was prepared here is signed, and only once');
     const { leaf, tbs, issuedAt } = prepared;
     failpoint('issue.x509-prepared');
-    const signed = this.#template.certificate(tbs, await this.#authority.signer.sign(tbs, 'der'));
+    const signed = this.#template.certificate(tbs, await this.signing.signer.sign(tbs, 'der'));
     const chain = inOwnMemory(signed, this.#above);
     failpoint('issue.x509-signed');
     this.#sampling.check(() => this.#check(chain, leaf, issuedAt));
@@ -107,7 +108,7 @@ export class X509Issuer {
 
   /** As a stranger would, who has the bundle and the entry. */
   #check(chain: Buffer, leaf: Leaf, issuedAt: number): void {
-    const { certificate, trustDomain, upstream } = this.#authority;
+    const { certificate, trustDomain, upstream } = this.signing;
     const certificates = splitCertificates(chain);
     const roots = upstream?.roots ?? [certificate];
     verifyX509Svid(certificates, (asked) => (asked === trustDomain ? roots : undefined), issuedAt);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TrustDomain } from '../spiffe/id.ts';
 import { diskJournal, Journal, type JournalContent } from './journal.ts';
+import { nothingNested } from './nested/trust.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'mayfly-journal-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -13,7 +14,18 @@ const fresh = (): string => join(root, `${++count}.json`);
 const trustDomain = TrustDomain.parse('example.org');
 const open = (path: string) => Journal.open(diskJournal(path), trustDomain);
 
+const nestedContent = {
+  below: [{ id: 'e', publicKey: Buffer.from('below'), publishedAt: 1, expiresAt: 9 }],
+  above: {
+    from: 'the issuer above',
+    x509Authorities: [Buffer.from('root')],
+    jwtKeys: [{ id: 'f', publicKey: Buffer.from('above') }],
+    vouchers: [{ certificate: Buffer.from('root'), tainted: true, signs: false }],
+  },
+  withdrawn: ['g'],
+};
 const content: JournalContent = {
+  ...nestedContent,
   sequence: 2n ** 53n + 1n,
   planned: [{ id: 'c', kind: 'x509', keyType: 'rsa-2048', place: 'disk' }],
   discarded: [{ id: 'd', kind: 'jwt', place: 'pkcs11:hsm/mayfly-' }],
@@ -84,7 +96,10 @@ describe('Journal', () => {
   it('begins empty', () => {
     const journal = open(fresh());
     expect(journal.isNew).toBe(true);
-    expect(journal.content).toEqual({ sequence: 0n, planned: [], discarded: [], authorities: [] });
+    expect(journal.content).toEqual({
+      ...{ sequence: 0n, planned: [], discarded: [], authorities: [] },
+      ...{ below: [], above: undefined, withdrawn: [] },
+    });
   });
 
   it('keeps what it had when writing fails', () => {
@@ -138,6 +153,7 @@ describe('Journal', () => {
   it('reads the first format, which knew keys on the disk only, and writes the present one', () => {
     const path = written();
     const { journal } = JSON.parse(readFileSync(path, 'utf8'));
+    for (const nested of ['below', 'above', 'withdrawn']) delete journal[nested];
     for (const key of [...journal.planned, ...journal.discarded, ...journal.authorities]) delete key.place;
     writeFileSync(path, sealedAs(1, journal));
     const read = open(path);
@@ -146,15 +162,15 @@ describe('Journal', () => {
     expect(places).toEqual(['disk', 'disk', 'disk', 'disk']);
     expect(read.reread()).toEqual(read.content);
     read.write({ sequence: 9n });
-    expect(JSON.parse(readFileSync(path, 'utf8')).journal.version).toBe(2);
-    expect(open(path).content).toEqual({ planned, discarded, authorities, sequence: 9n });
+    expect(JSON.parse(readFileSync(path, 'utf8')).journal.version).toBe(3);
+    expect(open(path).content).toEqual({ ...nothingNested, planned, discarded, authorities, sequence: 9n });
   });
 
   it('refuses a format of a later mayfly, and leaves it as it is', () => {
     const path = written();
-    const text = sealedAs(3, JSON.parse(readFileSync(path, 'utf8')).journal);
+    const text = sealedAs(4, JSON.parse(readFileSync(path, 'utf8')).journal);
     writeFileSync(path, text);
-    expect(refusal(() => open(path)).message).toContain('has format 3');
+    expect(refusal(() => open(path)).message).toContain('has format 4');
     expect(readFileSync(path, 'utf8')).toBe(text);
   });
 

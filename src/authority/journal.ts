@@ -7,6 +7,7 @@ import { IdentityError } from '../errors.ts';
 import { readPrivateFile, writeFileAtomic } from '../runtime/files.ts';
 import type { KeyType } from '../runtime/signer.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
+import { type NestedContent, nestedOf, nothingNested, type StoredNested, storedNested } from './nested/trust.ts';
 import type { AuthorityKind, AuthorityState, Lifecycle } from './rotation.ts';
 
 export interface AuthorityRecord extends Lifecycle {
@@ -38,7 +39,7 @@ export interface PlannedKey {
   readonly place: string;
 }
 
-export interface JournalContent {
+export interface JournalContent extends NestedContent {
   /** Of the bundle; another number for every other content (SPIFFE bundle section 4.1.1). */
   readonly sequence: bigint;
   readonly planned: readonly PlannedKey[];
@@ -132,10 +133,10 @@ const missingAdvice = (place: string): string =>
     : `Where the keys in ${place} are another issuer's, choose another keys.prefix; where they are of no use any more, ` +
       'delete them there';
 
-const empty: JournalContent = { sequence: 0n, planned: [], discarded: [], authorities: [] };
-const version = 2;
-/** The first format knew the disk only. */
-const formerVersion = 1;
+const empty: JournalContent = { sequence: 0n, planned: [], discarded: [], authorities: [], ...nothingNested };
+const version = 3;
+/** The first format knew the disk only, the second no issuers above and below. */
+const readable: readonly number[] = [1, 2, version];
 
 type Stored = Omit<AuthorityRecord, 'publicKey' | 'certificate' | 'upstream' | 'state'> & {
   readonly state: AuthorityState;
@@ -144,14 +145,15 @@ type Stored = Omit<AuthorityRecord, 'publicKey' | 'certificate' | 'upstream' | '
   readonly upstream?: { readonly chain: readonly string[]; readonly roots: readonly string[] } | undefined;
 };
 
-interface StoredJournal extends Pick<JournalContent, 'planned' | 'discarded'> {
+interface StoredJournal extends Pick<JournalContent, 'planned' | 'discarded'>, StoredNested {
   readonly version: number;
   readonly trustDomain: string;
   readonly sequence: string;
   readonly authorities: readonly Stored[];
 }
 
-function format(trustDomain: TrustDomain, { sequence, planned, discarded, authorities }: JournalContent): string {
+function format(trustDomain: TrustDomain, content: JournalContent): string {
+  const { sequence, planned, discarded, authorities } = content;
   const journal: StoredJournal = {
     version,
     trustDomain,
@@ -164,6 +166,7 @@ function format(trustDomain: TrustDomain, { sequence, planned, discarded, author
       certificate: record.certificate?.toString('base64'),
       upstream: record.upstream && { chain: texts(record.upstream.chain), roots: texts(record.upstream.roots) },
     })),
+    ...storedNested(content),
   };
   return sealed(journal);
 }
@@ -176,7 +179,7 @@ const sealed = (journal: StoredJournal): string =>
 
 function parse(path: string, bytes: Buffer, trustDomain: TrustDomain): JournalContent {
   const journal = unsealed(path, bytes);
-  if (journal.version !== version && journal.version !== formerVersion) {
+  if (!readable.includes(journal.version)) {
     const message = `${path} has format ${journal.version}, this mayfly reads format ${version}: run the one that wrote it`;
     throw new IdentityError('failed-precondition', message);
   }
@@ -199,7 +202,7 @@ function unsealed(path: string, bytes: Buffer): StoredJournal {
   throw damaged(path);
 }
 
-const contentOf = ({ sequence, planned, discarded, authorities }: StoredJournal): JournalContent => ({
+const contentOf = ({ sequence, planned, discarded, authorities, ...nested }: StoredJournal): JournalContent => ({
   sequence: BigInt(sequence),
   planned: planned.map(placed),
   discarded: discarded.map(placed),
@@ -212,6 +215,7 @@ const contentOf = ({ sequence, planned, discarded, authorities }: StoredJournal)
     certificate: stored.certificate === undefined ? undefined : Buffer.from(stored.certificate, 'base64'),
     upstream: stored.upstream && { chain: bytes(stored.upstream.chain), roots: bytes(stored.upstream.roots) },
   })),
+  ...nestedOf(nested),
 });
 
 /** In the first format nothing says where a key is. */

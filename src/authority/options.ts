@@ -9,10 +9,12 @@ import type { Issuer } from '../spiffe/issuer.ts';
 import { diskJournal, Journal, type JournalFile } from './journal.ts';
 import { type KeyPlaceSettings, onePlace, openKeyPlaces } from './keys/places.ts';
 import type { KeyStore } from './keys.ts';
+import type { NestedUpstream } from './nested/above.ts';
+import type { NestedEvent } from './nested/trust.ts';
 import { type Revocation, Revocations } from './revocations.ts';
 import { publishLeadMs, type RotationPolicies, type RotationPolicy } from './rotation.ts';
 import { libraries, type SecondOpinion } from './second-opinion.ts';
-import type { AuthorityEvent } from './succession.ts';
+import type { AuthorityEvent } from './steps.ts';
 import { openUpstream, type UpstreamSettings } from './upstreams/open.ts';
 
 export interface AuthorityOptions {
@@ -37,7 +39,7 @@ export interface AuthorityOptions {
   /** An authority is replaced while SVIDs of this life still fit into its own; the longer of the two above if absent. */
   readonly longestTtlSeconds?: number | undefined;
   /** Puts a step on record; the step takes effect once this has resolved. */
-  readonly record: (event: AuthorityEvent) => Promise<void>;
+  readonly record: (event: AuthorityEvent | NestedEvent) => Promise<void>;
   /** What was taken back and has not expired, as the ledger remembers it. */
   readonly revoked?: Iterable<Revocation> | undefined;
   /** Called with the sequence number that the journal holds, before anything is done with it: to refuse an old copy. */
@@ -50,6 +52,10 @@ export interface AuthorityOptions {
   readonly log?: Pick<Log, 'info' | 'warn'> | undefined;
   /** Who signs the certificates of X.509 authorities; they themselves where nothing is said. */
   readonly upstream?: UpstreamSettings | undefined;
+  /** An issuer of the same trust domain above this one, in the place of `upstream`. */
+  readonly above?: NestedUpstream | undefined;
+  /** How many levels of issuers may be below this one; none where nothing is said. */
+  readonly levelsBelow?: number | undefined;
   readonly keyStore?: KeyStore | undefined;
   readonly journalFile?: JournalFile | undefined;
   /** Who judges a new authority before it is published; libraries of other people where nobody is named. */
@@ -88,7 +94,9 @@ export function partsOf(options: AuthorityOptions) {
     ttlSeconds: { x509: x509SvidTtlSeconds, jwt: jwtSvidTtlSeconds },
     refreshHintSeconds: Math.min(longestHintSeconds, Math.max(1, Math.floor(lead / hintsPerLead / 1000))),
     secondOpinion: options.secondOpinion ?? libraries,
-    upstream: openUpstream(options.upstream ?? { kind: 'self-signed' }),
+    upstream: options.above ?? openUpstream(options.upstream ?? { kind: 'self-signed' }),
+    above: options.above,
+    levelsBelow: options.levelsBelow ?? 0,
     revocations: new Revocations(clock, revoked),
     issuer: options.issuer,
     certifyTokenKeys: options.certifyTokenKeys ?? false,

@@ -24,6 +24,8 @@ export interface PreparationParts {
   readonly policies: RotationPolicies;
   readonly secondOpinion: SecondOpinion;
   readonly upstream: UpstreamAuthority;
+  /** How many levels of issuers may be below this one. */
+  readonly levelsBelow: number;
 }
 
 /** An authority that nobody has heard of yet. */
@@ -32,12 +34,20 @@ export interface Prepared {
   readonly signer: Signer;
 }
 
-export async function prepareAuthority(kind: AuthorityKind, parts: PreparationParts): Promise<Prepared> {
+/** @param outlive when the one ends that it is to follow: what ends no later is not taken, and its key is kept for the next */
+export async function prepareAuthority(
+  kind: AuthorityKind,
+  parts: PreparationParts,
+  outlive: number | undefined,
+): Promise<Prepared> {
   const { planned, resumed } = planKey(kind, parts);
   const keyStore = parts.keyPlaces.at(planned.place);
   if (keyStore === undefined) throw new TypeError('keys are planned where they can be made');
   const signer = (resumed ? await findKey(planned, keyStore) : undefined) ?? (await makeKey(planned, keyStore));
-  return { record: await describe(planned, signer, parts), signer };
+  const record = await describe(planned, signer, parts);
+  if (outlive === undefined || record.notAfter > outlive) return { record, signer };
+  const message = `${parts.upstream.name} vouches for nothing that ends later than the authority that signs now: it ends itself`;
+  throw new IdentityError('unavailable', message, { reason: 'upstream-ends' });
 }
 
 /** Under which name the key store has the key. */
@@ -81,13 +91,13 @@ async function describe(
   signer: Signer,
   parts: PreparationParts,
 ): Promise<AuthorityRecord> {
-  const { clock, random, trustDomain, policies } = parts;
+  const { clock, random, trustDomain, policies, levelsBelow } = parts;
   const now = clock.now();
   const lifeMs = policies[kind]?.lifeMs;
   if (lifeMs === undefined) throw new TypeError('none of this kind is wanted');
   const life = { notBefore: backdated(now), notAfter: wholeSecond(now) + lifeMs };
   const serial = random.bytes(serialBytes);
-  const request = { id, trustDomain, serial, ...life };
+  const request = { id, trustDomain, serial, levelsBelow, ...life };
   const vouched = kind !== 'x509' ? undefined : await certified(parts.upstream, request, signer, now);
   await judge(vouched, signer, parts.secondOpinion);
   const { keyType, publicKey } = signer;

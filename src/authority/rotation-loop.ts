@@ -11,14 +11,17 @@ const firstPauseMs = 1000;
 export class RotationLoop {
   readonly #succession: Succession;
   readonly #clock: Clock;
+  readonly #beside: readonly (() => Promise<void>)[];
   #timer: Disposable | undefined;
   #running: Promise<void> | undefined;
   #faults: readonly unknown[] = [];
   #failures = 0;
   #closed = false;
 
-  constructor(succession: Succession, clock: Clock) {
+  /** @param beside what else is looked at in each turn */
+  constructor(succession: Succession, clock: Clock, beside: readonly (() => Promise<void>)[] = []) {
     this.#succession = succession;
+    this.#beside = beside;
     this.#clock = clock;
   }
 
@@ -71,6 +74,7 @@ export class RotationLoop {
       () => this.#succession.clean(),
       // What could not be listed while a key was away.
       () => this.#succession.listRevoked(),
+      ...this.#beside,
       ...authorityKinds.map((kind) => () => this.#advance(kind)),
     ];
     for (const work of works) await work().catch((fault: unknown) => faults.push(fault));
@@ -85,7 +89,7 @@ export class RotationLoop {
       const now = this.#clock.now();
       const due = this.#succession.due(kind, now);
       if (due === undefined || due.at > now) return;
-      await this.#succession.take(kind, due.step);
+      await this.#succession.takeDue(kind, due.step);
     }
   }
 

@@ -98,6 +98,10 @@ export const isUsable = ({ notBefore, notAfter }: Lifecycle, now: number): boole
 /** How long an authority stays published after its end, for clocks that are behind ours, or that ours ran ahead of. */
 export const graceMs = (life: number): number => Math.min(life, longestGraceMs);
 
+/** From when on it is late to have no successor. */
+export const lastMoment = ({ preparedAt, notAfter }: Lifecycle): number =>
+  notAfter - (notAfter - preparedAt) * restShare;
+
 export const publishLeadMs = (life: number, policy: RotationPolicy): number =>
   Math.min(policy.publishLeadMs, life * largestLeadShare);
 

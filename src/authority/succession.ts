@@ -12,6 +12,8 @@ import { JwtIssuer } from './issue-jwt.ts';
 import { X509Issuer } from './issue-x509.ts';
 import type { AuthorityRecord } from './journal.ts';
 import { Keyring } from './keys/keyring.ts';
+import { asKey, endsWithAbove, type NestedUpstream } from './nested/above.ts';
+import type { NestedContent } from './nested/trust.ts';
 import { type PreparationParts, prepareAuthority } from './preparation.ts';
 import { bundleOf, ofKind, standingOf } from './publication.ts';
 import type { Revocations } from './revocations.ts';
@@ -20,6 +22,7 @@ import {
   apply,
   type Due,
   isUsable,
+  lastMoment,
   lastStep,
   nextStep,
   type RotationPolicies,
@@ -27,25 +30,8 @@ import {
   type SvidType,
   svidTypeOf,
 } from './rotation.ts';
+import type { AuthorityEvent, Orderer, StepReason, Verb } from './steps.ts';
 import { TokenKeys, type TokenKeysParts } from './token-keys.ts';
-
-/** Who ordered a step that rotation would not have taken by itself. */
-export interface Orderer {
-  readonly actorUid: number;
-  readonly actorPid: number;
-}
-
-type Verb = 'prepared' | 'activated' | 'retired' | 'tainted' | 'revoked' | 'removed';
-
-/** What the ledger hears of each step, before it takes effect. */
-export interface AuthorityEvent extends Partial<Orderer> {
-  readonly kind: `authority.${Verb}`;
-  readonly authority: string;
-  readonly use: AuthorityKind;
-  readonly notBefore: number;
-  readonly notAfter: number;
-  readonly reason?: 'succeeded' | 'expired' | 'key-missing' | 'key-moved';
-}
 
 export interface SuccessionParts extends PreparationParts, TokenKeysParts {
   readonly revocations: Revocations;
@@ -53,6 +39,8 @@ export interface SuccessionParts extends PreparationParts, TokenKeysParts {
   /** `iss` of every token; without one they have none. */
   readonly issuer: Issuer | undefined;
   readonly refreshHintSeconds: number;
+  /** The issuer above, where there is one. */
+  readonly above: NestedUpstream | undefined;
   /** Resolves once the event is on the disk. */
   readonly record: (event: AuthorityEvent) => Promise<void>;
 }
@@ -113,11 +101,26 @@ export class Succession {
   /** Undefined where nothing will ever be. */
   due(kind: AuthorityKind, now: number): Due | undefined {
     const [own, policy] = [ofKind(this.authorities, kind), this.#parts.policies[kind]];
-    return policy === undefined ? lastStep(own, now) : nextStep(own, now, policy);
+    if (policy === undefined) return lastStep(own, now);
+    const due = nextStep(own, now, policy);
+    const signer = this.#signer(kind, now);
+    if (due.step.do !== 'prepare' || signer === undefined) return due;
+    if (!endsWithAbove(signer, this.#parts.above?.trust.value)) return due;
+    return { ...due, at: Math.max(due.at, lastMoment(signer)) };
   }
 
   canSign(kind: AuthorityKind, now: number): boolean {
-    return this.authorities.some((one) => one.kind === kind && one.state === 'active' && isUsable(one, now));
+    return this.#signer(kind, now) !== undefined;
+  }
+
+  #signer(kind: AuthorityKind, now: number): AuthorityRecord | undefined {
+    return this.authorities.find((one) => one.kind === kind && one.state === 'active' && isUsable(one, now));
+  }
+
+  /** What rotation has planned. */
+  async takeDue(kind: AuthorityKind, step: Step): Promise<void> {
+    if (step.do !== 'prepare') return this.take(kind, step);
+    await this.#prepare(kind, undefined, this.#signer(kind, this.#parts.clock.now())?.notAfter);
   }
 
   /** @param by who ordered it, where it was not simply due */
@@ -132,6 +135,18 @@ export class Succession {
       record,
       step.do === 'revoke' ? { verb: 'revoked', by } : { verb: 'removed', reason: 'expired' },
     );
+  }
+
+  /** Publishes what is not ours beside what is. */
+  async publishBeside(change: Partial<NestedContent>): Promise<void> {
+    this.#parts.journal.write({ ...change, sequence: this.#nextSequence() });
+    await this.#publish();
+  }
+
+  /** At once, whatever it was: it is believed no more. */
+  async remove(record: AuthorityRecord, reason: 'upstream-tainted' | 'upstream-gone'): Promise<void> {
+    if (record.state === 'active') await this.#retire(record, reason);
+    await this.#forget(record, { verb: 'removed', reason });
   }
 
   /** Lives of SVIDs whose entry does not say, from the next one on. */
@@ -172,10 +187,11 @@ export class Succession {
     }
   }
 
-  async #prepare(kind: AuthorityKind, by: Orderer | undefined): Promise<void> {
-    const { journal } = this.#parts;
-    const { record, signer } = await prepareAuthority(kind, this.#parts);
+  async #prepare(kind: AuthorityKind, by: Orderer | undefined, outlive?: number): Promise<void> {
+    const { journal, above } = this.#parts;
+    const { record, signer } = await prepareAuthority(kind, this.#parts, outlive);
     failpoint('authority.described');
+    if (kind !== 'x509') await above?.publish(asKey(record));
     await this.#record('prepared', record, { by });
     failpoint('authority.prepared-recorded');
     journal.write({
@@ -209,7 +225,7 @@ export class Succession {
     failpoint('authority.active');
   }
 
-  async #retire(record: AuthorityRecord, reason: 'expired' | 'key-missing'): Promise<void> {
+  async #retire(record: AuthorityRecord, reason: NonNullable<StepReason['reason']>): Promise<void> {
     const { journal, clock } = this.#parts;
     await this.#record('retired', record, { reason });
     failpoint('authority.retired-recorded');
@@ -236,7 +252,7 @@ export class Succession {
     record: AuthorityRecord,
     { verb, ...why }: StepReason & { readonly verb: 'removed' | 'revoked' },
   ): Promise<void> {
-    const { journal, clock } = this.#parts;
+    const { journal, clock, above } = this.#parts;
     const { id, kind, place } = record;
     await this.#record(verb, record, why);
     failpoint('authority.removed-recorded');
@@ -245,6 +261,9 @@ export class Succession {
       sequence: this.#nextSequence(),
       authorities: apply(this.authorities, step, clock.now()),
       discarded: [...journal.content.discarded, { id, kind, place }],
+      ...(above !== undefined && kind !== 'x509' && verb === 'revoked'
+        ? { withdrawn: [...journal.content.withdrawn, id] }
+        : {}),
     });
     failpoint('authority.removed-journaled');
     this.#keyring.release(record);
@@ -302,11 +321,6 @@ export class Succession {
     const event = { kind: `authority.${verb}`, authority: id, use: kind, notBefore, notAfter } as const;
     return this.#parts.record({ ...event, ...(reason === undefined ? {} : { reason }), ...by });
   }
-}
-
-interface StepReason {
-  readonly reason?: AuthorityEvent['reason'];
-  readonly by?: Orderer | undefined;
 }
 
 /** Keys of those that sign no more are not needed. */

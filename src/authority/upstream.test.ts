@@ -190,6 +190,18 @@ describe('an authority below another', () => {
     await authority.close();
   });
 
+  it('R-KEY-2 is told when nothing above lasts longer than it does, and makes one key while it waits', async () => {
+    const on = machine(new FakeClock(Date.now()));
+    const authority = await start(fromDisk(), { caTtlSeconds: 30 * 86_400 }, on);
+    await on.clock.advance(11 * 86_400_000);
+    expect(authority.problem).toMatch(/vouches for nothing that ends later/);
+    expect(states(authority, 'x509')).toEqual(['active']);
+    const keys = (await on.keys.names()).filter((name) => name.startsWith('x509'));
+    expect([durable(on).planned.length, keys.length]).toEqual([1, 2]);
+    await authority.issueX509Svid(entry, publicKey);
+    await authority.close();
+  });
+
   it.each([
     ['no room below it', () => fromDisk('narrow.pem', 'narrow.key', 'root.pem'), /path length/],
     ['the key of another', () => fromDisk('chain.pem', 'root.key'), /not the one of the first certificate/],

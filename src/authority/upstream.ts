@@ -4,7 +4,7 @@ import type { Signer } from '../runtime/signer.ts';
 import { TrustDomain } from '../spiffe/id.ts';
 import { type Certificate, parseCertificate } from '../x509/certificate.ts';
 import { verifyPath } from '../x509/path.ts';
-import type { AuthorityCertificate } from './certificate.ts';
+import type { IntermediateCertificate } from './certificate.ts';
 import type { Upstream } from './journal.ts';
 
 export interface UpstreamAuthority {
@@ -14,7 +14,7 @@ export interface UpstreamAuthority {
    * A certificate for the signer's key, and who stands above it; no upstream where it is a root.
    * @throws IdentityError 'unavailable' when there is none to be had now
    */
-  certify(request: AuthorityCertificate, signer: Signer): Promise<Vouched>;
+  certify(request: IntermediateCertificate, signer: Signer): Promise<Vouched>;
 }
 
 export interface Vouched {
@@ -31,7 +31,7 @@ export interface Certified extends Vouched {
 /** What was asked for, or less of it; never anything else (R-KEY-2, fault row 14). */
 export async function certified(
   upstream: UpstreamAuthority,
-  request: AuthorityCertificate,
+  request: IntermediateCertificate,
   signer: Signer,
   now: number,
 ): Promise<Certified> {
@@ -57,13 +57,16 @@ function pathOf(name: string, { certificate, upstream }: Vouched, now: number): 
   }
 }
 
-function faultOf(path: readonly Certificate[], request: AuthorityCertificate, signer: Signer, now: number) {
+function faultOf(path: readonly Certificate[], request: IntermediateCertificate, signer: Signer, now: number) {
   const [own, ...above] = path;
   if (own === undefined || !own.publicKey.equals(signer.publicKey)) return 'the certificate is for another key';
   const id = TrustDomain.id(request.trustDomain);
   if (own.uris.length !== 1 || own.uris[0] !== id) return `the certificate is not for ${id} and nothing else`;
   if (!own.isCa || own.keyUsage?.has('keyCertSign') !== true) return 'the certificate may not sign others';
   if (own.subjectEmpty || own.subjectKeyId === undefined) return 'the certificate has no name or no key identifier';
+  if (own.pathLength !== undefined && own.pathLength < request.levelsBelow) {
+    return 'the certificate leaves no room for the levels_below that the settings want';
+  }
   if (above.some((ca, index) => ca.pathLength !== undefined && ca.pathLength < authoritiesBelow(path, index + 1))) {
     return 'a certificate above has a path length that leaves no room for an authority below it';
   }
@@ -83,7 +86,7 @@ const authoritiesBelow = (path: readonly Certificate[], index: number): number =
 /** Of the life that was asked for. With less the next rotation would be due before others know of this one. */
 const shortestShare = 1 / 6;
 
-const wrong = (name: string, fault: string, cause?: unknown): IdentityError =>
+export const wrong = (name: string, fault: string, cause?: unknown): IdentityError =>
   new IdentityError('unavailable', `${name} answered with what cannot be used: ${fault}`, {
     cause,
     reason: 'upstream-wrong',

@@ -18,6 +18,7 @@ describe('who stands above the X.509 authorities', () => {
     '{ kind: self-signed }',
     '{ kind: disk, certificate_file: /ca/chain.pem, key_file: /ca/key.pem, roots_file: /ca/roots.pem }',
     '{ kind: vault-pki, address: "https://vault:8200", token_file: /run/token, timeout: 20s }',
+    '{ kind: mayfly, admin_socket: /run/mayfly/admin.sock }',
   ])('%s is read, and printed as it is read back', (text) => {
     const config = parseConfig({}, `upstream: ${text}\n`);
     expect(parseConfig({}, printConfig(config))).toEqual(config);
@@ -25,7 +26,7 @@ describe('who stands above the X.509 authorities', () => {
   });
 
   it.each([
-    ['another kind', '{ kind: acme }', /^line 1: upstream.kind: must be self-signed, disk or vault-pki/],
+    ['another kind', '{ kind: acme }', /^line 1: upstream.kind: must be self-signed, disk, vault-pki or mayfly/],
     [
       'a key in the settings',
       '{ kind: disk, certificate_file: /c, key: x, key_file: /k }',

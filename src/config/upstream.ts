@@ -26,15 +26,28 @@ const written = z.discriminatedUnion(
       roots_file: absolutePath.optional(),
       timeout: duration(1, 120).default(10),
     }),
+    z.strictObject({
+      kind: z.literal('mayfly'),
+      admin_socket: absolutePath,
+      timeout: duration(1, 120).default(10),
+    }),
   ],
-  { error: 'must be self-signed, disk or vault-pki, as in upstream: { kind: self-signed }' },
+  { error: 'must be self-signed, disk, vault-pki or mayfly, as in upstream: { kind: self-signed }' },
 );
 
 export const upstream = written.prefault({ kind: 'self-signed' });
 
+/** Another issuer of the same trust domain. */
+export interface IssuerAbove {
+  readonly kind: 'mayfly';
+  readonly socket: string;
+  readonly timeoutSeconds: number;
+}
+
 /** The same, by the names that code has. */
-export function upstreamSettings(from: z.output<typeof written>): UpstreamSettings {
+export function upstreamSettings(from: z.output<typeof written>): UpstreamSettings | IssuerAbove {
   if (from.kind === 'self-signed') return from;
+  if (from.kind === 'mayfly') return { kind: 'mayfly', socket: from.admin_socket, timeoutSeconds: from.timeout };
   const rootsFile = from.roots_file;
   if (from.kind === 'disk') {
     return { kind: 'disk', certificateFile: from.certificate_file, keyFile: from.key_file, rootsFile };

@@ -163,6 +163,24 @@ export type LedgerEvent =
   | ({ readonly kind: 'bundle.stored' | 'bundle.deleted' } & BundleChange)
   | ({ readonly kind: `authority.${AuthorityVerb}` } & AuthorityStep)
   | ({
+      readonly kind: 'downstream.certified';
+      /** Ours that signed it, the one below by its id there, and the certificate's serial number. */
+      readonly authority: string;
+      readonly below: string;
+      readonly serial: string;
+      readonly notBefore: number;
+      readonly notAfter: number;
+      readonly levelsBelow: number;
+    } & Actor)
+  | ({ readonly kind: 'downstream.key-published'; readonly below: string; readonly expiresAt: number } & Actor)
+  | ({ readonly kind: 'downstream.key-removed'; readonly below: string; readonly reason: string } & Actor)
+  | {
+      readonly kind: 'upstream.heard';
+      readonly from: string;
+      readonly x509Authorities: number;
+      readonly jwtKeys: number;
+    }
+  | ({
       readonly kind: 'admin.call';
       readonly method: string;
       readonly outcome: Outcome;

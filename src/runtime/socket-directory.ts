@@ -26,6 +26,15 @@ export function prepareDirectory(directory: string, mode: SocketMode): void {
   assertClosed(directory, true);
 }
 
+/** Of a socket that is another's, before something is believed that comes from it. */
+export function requireClosed(path: string): void {
+  const directory = dirname(path);
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) {
+    throw new IdentityError('unavailable', `there is no directory ${directory}`);
+  }
+  assertClosed(directory, true);
+}
+
 function firstPresent(directory: string): string {
   for (let at = directory; ; at = dirname(at)) {
     if (lstatSync(at, { throwIfNoEntry: false }) !== undefined || at === dirname(at)) return at;

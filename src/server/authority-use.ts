@@ -41,5 +41,7 @@ export async function useOf(
 function endOf(event: LedgerEvent): number | undefined {
   if (event.kind === 'x509-svid.issued') return event.notAfter;
   if (event.kind === 'jwt-svid.issued') return event.expiresAt;
+  // What is below it ends with it.
+  if (event.kind === 'downstream.certified') return event.notAfter;
   return undefined;
 }

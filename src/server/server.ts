@@ -3,6 +3,7 @@ import type { WorkloadAttestor } from '../attest/attest.ts';
 import type { Authority } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
 import { AdminService, type GetStatusResponse } from '../gen/mayfly/admin/v1/admin.ts';
+import { DownstreamService } from '../gen/mayfly/downstream/v1/downstream.ts';
 import type { Actor, Ledger, VerifyReport } from '../ledger/ledger.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Clock, sleep } from '../runtime/clock.ts';
@@ -17,6 +18,7 @@ import { audienceMethods } from './audiences.ts';
 import { authorityMethods } from './authority.ts';
 import { orderMethods, type Streams } from './authority-orders.ts';
 import { credentialMethods } from './credentials.ts';
+import { downstreamMethods } from './downstream.ts';
 import { entries } from './entries.ts';
 import { explain } from './explain.ts';
 import { federationMethods, type Polling, type Publishing, publishMethods } from './federation.ts';
@@ -28,6 +30,7 @@ import type { Recorder } from './recorder.ts';
 export { revokedOnRecord } from './credentials.ts';
 export { type StatusEndpoint, startStatusEndpoint } from './http.ts';
 export { Recorder } from './recorder.ts';
+export { Upstream } from './upstream.ts';
 
 export interface ServerParts {
   readonly socket: string;
@@ -94,6 +97,7 @@ export async function startServer(parts: ServerParts): Promise<Server> {
     },
   };
   server.add(AdminService, recorded(handlers, parts.recorder));
+  server.add(DownstreamService, downstreamMethods(authority, parts.recorder));
   const socket = await listenUnix({
     path: parts.socket,
     mode: 0o600,

@@ -1,7 +1,7 @@
 /** The rooms beneath those who are spoken to, opened in the order in which they need each other. */
 import { join } from 'node:path';
 import { unixAttestor, type WorkloadAttestor } from '../attest/attest.ts';
-import { type Authority, openAuthority } from '../authority/authority.ts';
+import { type Authority, type AuthorityOptions, openAuthority } from '../authority/authority.ts';
 import { jwtCaTtl } from '../config/issuer.ts';
 import { keyPlaceSettings } from '../config/keys.ts';
 import { upstreamSettings } from '../config/upstream.ts';
@@ -17,7 +17,7 @@ import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { systemRandom as random } from '../runtime/random.ts';
 import { SeenMark } from '../runtime/seen-mark.ts';
 import { version } from '../runtime/version.ts';
-import { Recorder, revokedOnRecord } from '../server/server.ts';
+import { Recorder, revokedOnRecord, Upstream } from '../server/server.ts';
 import type { TrustDomain } from '../spiffe/id.ts';
 
 /** What is open in this process, from the ledger up. */
@@ -88,7 +88,8 @@ export async function openRooms(
     jwtSvidTtlSeconds: config.jwt_svid_ttl,
     keys: keyPlaceSettings(config.keys),
     formerKeys: config.former_keys.map(keyPlaceSettings),
-    upstream: upstreamSettings(config.upstream),
+    ...vouchedBy(config, trustDomain, log, closing),
+    levelsBelow: config.levels_below,
     log,
     record: async (event) => void (await ledger.append(event)),
     revoked: await revokedOnRecord(ledger, clock.now()),
@@ -109,6 +110,20 @@ export async function openRooms(
   closing.defer(() => federation.stop());
   const parts = { ledger, verify, registry, recorder, authority, federation, refusals, attestors };
   return { config, trustDomain, log, metrics, data, seen, ...parts };
+}
+
+/** Who stands above: another issuer, or what the settings name. */
+function vouchedBy(
+  config: Config,
+  trustDomain: TrustDomain,
+  log: Log,
+  closing: AsyncDisposableStack,
+): Pick<AuthorityOptions, 'above' | 'upstream'> {
+  const upstream = upstreamSettings(config.upstream);
+  if (upstream.kind !== 'mayfly') return { upstream };
+  const above = new Upstream({ ...upstream, trustDomain, clock, log });
+  closing.defer(() => above.close());
+  return { above };
 }
 
 /** The last record. A disk that does not take it any more has been reported already. */

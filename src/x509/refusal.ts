@@ -10,7 +10,8 @@ export type CertificateReason =
   | 'certificate-validity'
   | 'certificate-key'
   | 'certificate-extension'
-  | 'crl-form';
+  | 'crl-form'
+  | 'request-proof';
 
 /** Which rule refused a path. */
 export type PathReason =

@@ -57,7 +57,7 @@ export async function agentScene(options: SceneOptions = {}): Promise<AgentScene
   });
   undo.defer(() => registry.close());
   const keys = { keyStore: quickKeyStore(), journalFile: new MemoryJournal(), clock };
-  const machine = { clock: new FakeClock(), journal: keys.journalFile, keys: keys.keyStore, events: [] };
+  const machine = { clock: new FakeClock(), journal: keys.journalFile, keys: keys.keyStore, events: [], nested: [] };
   const authority = await openAuthority(optionsOf(machine, { ...keys, caTtlSeconds: 3_600, x509SvidTtlSeconds: 600 }));
   undo.defer(() => authority.close());
   const refusals = new RefusalCounter(ledger, clock);

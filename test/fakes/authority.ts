@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { Authority, AuthorityEvent, AuthorityOptions } from '../../src/authority/authority.ts';
+import type { Authority, AuthorityEvent, AuthorityOptions, NestedEvent } from '../../src/authority/authority.ts';
 import { Journal, type JournalContent, type JournalFile } from '../../src/authority/journal.ts';
 import { type KeyStore, memoryKeyStore } from '../../src/authority/keys.ts';
 import { IdentityError } from '../../src/errors.ts';
@@ -99,6 +99,8 @@ export interface Machine {
   readonly journal: MemoryJournal;
   readonly keys: KeyStore;
   readonly events: AuthorityEvent[];
+  /** The same of issuers above and below. */
+  readonly nested: NestedEvent[];
 }
 
 export const machine = (clock: FakeClock): Machine => ({
@@ -106,6 +108,7 @@ export const machine = (clock: FakeClock): Machine => ({
   journal: new MemoryJournal(),
   keys: quickKeyStore(),
   events: [],
+  nested: [],
 });
 
 /** What a restart, or anybody who reads the disk, would publish. */
@@ -121,7 +124,10 @@ export const optionsOf = (on: Machine, options: Partial<AuthorityOptions> = {}):
   jwtKeyType: 'ec-p256',
   x509SvidTtlSeconds: 20,
   jwtSvidTtlSeconds: 20,
-  record: async (event) => void on.events.push(event),
+  record: async (event) => {
+    if ('use' in event) on.events.push(event);
+    else on.nested.push(event);
+  },
   keyStore: on.keys,
   journalFile: on.journal,
   secondOpinion: { certificate: () => Promise.resolve(), tokenKey: () => Promise.resolve() },

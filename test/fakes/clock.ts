@@ -14,7 +14,8 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, run: () => void): Disposable {
-    const timer = { at: this.#now + Math.max(ms, 0), run };
+    // As a machine's: it counts whole milliseconds.
+    const timer = { at: this.#now + Math.ceil(Math.max(ms, 0)), run };
     this.#timers.push(timer);
     return {
       [Symbol.dispose]: () => {

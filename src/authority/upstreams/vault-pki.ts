@@ -19,7 +19,7 @@ export function vaultPkiUpstream(settings: VaultPkiSettings): UpstreamAuthority 
     certify: async (request, signer) => {
       const csr = encodePem('CERTIFICATE REQUEST', await certificateRequest(request, signer));
       const ttl = `${Math.floor((request.notAfter - request.notBefore) / 1000)}s`;
-      const body = { csr, use_csr_values: true, format: 'pem', max_path_length: 0, ttl };
+      const body = { csr, use_csr_values: true, format: 'pem', max_path_length: request.levelsBelow, ttl };
       const answer = await vault.ask(signed, { method: 'POST', path: '/root/sign-intermediate', body });
       if (answer === undefined) throw vaultRefusal(vault.place, 404, 'nothing is mounted there');
       const { certificate, issuing_ca, ca_chain = [issuing_ca] } = answer.data;
