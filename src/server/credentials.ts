@@ -2,7 +2,7 @@
 import type { Authority } from '../authority/authority.ts';
 import { IdentityError } from '../errors.ts';
 import type * as wire from '../gen/mayfly/admin/v1/admin.ts';
-import type { CredentialFacts, CredentialRevoked, Ledger, LedgerFilter } from '../ledger/ledger.ts';
+import type { CredentialFacts, CredentialRevoked, Ledger, LedgerEvent, LedgerFilter } from '../ledger/ledger.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { type CrlReason, reasons } from '../x509/crl.ts';
@@ -22,7 +22,7 @@ export const credentialMethods = ({
   revokeCredential: async ({ serial, jti, reason: text }, call) => {
     const reason = reasonOf(text);
     if ((serial === '') === (jti === '')) throw new IdentityError('invalid-argument', 'name a --serial or a --jti');
-    const facts = await issued(ledger, serial === '' ? { jti } : { serial });
+    const facts = await issued(ledger, serial === '' ? { jti } : { serial }, authority.bundle.value.trustDomain);
     const revokedAt = clock.now();
     if (facts.expiresAt <= revokedAt)
       throw new IdentityError('failed-precondition', 'it has expired: nobody believes it');
@@ -49,9 +49,10 @@ export async function revokedOnRecord(ledger: Ledger, now: number): Promise<Cred
   return found;
 }
 
-async function issued(ledger: Ledger, filter: LedgerFilter): Promise<CredentialFacts> {
+async function issued(ledger: Ledger, filter: LedgerFilter, trustDomain: string): Promise<CredentialFacts> {
   for await (const { event } of ledger.query(filter)) {
     const { kind } = event;
+    if (kind === 'downstream.certified') return issuerBelow(event, trustDomain);
     if (kind !== 'x509-svid.issued' && kind !== 'jwt-svid.issued') continue;
     const { spiffeId, entry, owner, authority } = event;
     const named =
@@ -64,6 +65,15 @@ async function issued(ledger: Ledger, filter: LedgerFilter): Promise<CredentialF
     'no credential on record has that name; see what was issued: mayfly ledger list --kind x509-svid.issued';
   throw new IdentityError('not-found', message);
 }
+
+/** It is nobody's entry: it is the trust domain itself, below us. */
+const issuerBelow = (
+  event: Extract<LedgerEvent, { kind: 'downstream.certified' }>,
+  trustDomain: string,
+): CredentialFacts => ({
+  ...{ spiffeId: `spiffe://${trustDomain}`, entry: 'mayfly/downstream', owner: 'mayfly' },
+  ...{ authority: event.authority, serial: event.serial, expiresAt: event.notAfter },
+});
 
 function reasonOf(text: string): CrlReason {
   const found = (Object.keys(reasons) as CrlReason[]).find((reason) => reason === (text || 'unspecified'));

@@ -47,6 +47,10 @@ export const targets: Readonly<Record<string, TargetEntry>> = {
   bundle: { covers: ['spiffe/jwk.ts', 'spiffe/bundle.ts'], load: async () => (await bundles()).bundle },
   'bundle-map': { covers: ['spiffe/bundle-map.ts'], load: async () => (await bundles()).bundleMap },
   certificate: { covers: x509, load: async () => (await certificates()).certificate },
+  'certificate-request': {
+    covers: ['x509/request.ts'],
+    load: async () => (await certificates()).certificateRequest,
+  },
   'certificate-list': { covers: ['x509/certificate.ts'], load: async () => (await certificates()).certificateList },
   crl: { covers: ['x509/crl.ts'], load: async () => (await certificates()).crl },
   'public-key': { covers: ['x509/public-key.ts', 'x509/roca.ts'], load: async () => (await certificates()).publicKey },

@@ -120,6 +120,16 @@ it('row 14 without the one above it serves, starts, and says what it waits for; 
   await believedAbove();
 });
 
+it('R-AUD-1 the certificate of the one below is taken back by its serial number, and is on the list of the one above', async () => {
+  const { serial } = await believedAbove();
+  const { status, stderr } = await up.command('credential', 'revoke', '--serial', serial, '--reason', 'keyCompromise');
+  expect(status, stderr).toBe(0);
+  await using neighbour = await startWorkload(up.endpoint, 10001);
+  const { crl } = await neighbour.x509();
+  const lists = crl.map((der) => openssl('crl', '-inform', 'DER', '-noout', '-text', '-in', derFile(der)));
+  expect(lists.join('').replaceAll(/\s/g, '')).toContain(`SerialNumber:${serial}`);
+});
+
 it('R-ISS-2 an issuer whose settings do not say so has nobody below it', async () => {
   await using other = await startMayfly({
     impatient: true,
@@ -129,6 +139,11 @@ it('R-ISS-2 an issuer whose settings do not say so has nobody below it', async (
   expect(await other.exited).toBe(6);
   expect(other.output).toContain('levels_below: 1');
 });
+
+const derFile = (der: Buffer): string => {
+  writeFileSync(file('list.der'), der);
+  return 'list.der';
+};
 
 function otherDirectory(): string {
   writeFileSync(file('other.yaml'), `upstream: { kind: mayfly, admin_socket: ${down.adminSocket} }\n`);

@@ -11,6 +11,7 @@ describe('the page on', () => {
   it.each([
     ['rotation', 12],
     ['keys', 2],
+    ['upstream', 0],
     ['federation', 8],
   ])('%s says what happens when its commands are typed', { timeout: 300_000 }, async (name, least) => {
     const steps = stepsOf(readFileSync(join(root, `docs/operate/${name}.md`), 'utf8'));

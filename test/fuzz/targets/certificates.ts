@@ -3,10 +3,11 @@ import { X509Certificate } from 'node:crypto';
 import { parseX509Svid, verifyX509Svid } from '../../../src/spiffe/x509-svid.ts';
 import { parseCertificate, splitCertificates } from '../../../src/x509/certificate.ts';
 import { crlToBeSigned, parseCrl, signedCrl } from '../../../src/x509/crl.ts';
-import { sequence } from '../../../src/x509/der-write.ts';
+import { bitString, implicit, sequence, unsignedInteger } from '../../../src/x509/der-write.ts';
 import { encodeOid, oid } from '../../../src/x509/oid.ts';
 import { decodePem, encodePem } from '../../../src/x509/pem.ts';
 import { importPublicKey, parsePublicKey } from '../../../src/x509/public-key.ts';
+import { provenKey } from '../../../src/x509/request.ts';
 import { FakeCa } from '../../fakes/ca.ts';
 import { leafBelowMiddle, plainRoot, tbsSeeds } from '../differential/chain-seeds.ts';
 import { promise, type Target, texts } from '../engine/target.ts';
@@ -22,6 +23,20 @@ export const certificate: Target = {
   shape: 'der',
   run: (input) => promise(parseCertificate(input).der.equals(input), 'a certificate is all of its bytes'),
 };
+
+/** Whatever is asked for beside it, the key is one that stands in the request. */
+export const certificateRequest: Target = {
+  seeds: ['ec', 'rsa2048', 'p384'].map((kind) => requestOf(forged.publicKeyOf(kind))),
+  shape: 'der',
+  run: (input) => promise(input.includes(provenKey(input)), 'a key that stands there'),
+};
+
+/** With a signature that is none: what is read comes before what is proven. */
+function requestOf(publicKey: Buffer): Buffer {
+  const algorithm = sequence(encodeOid(oid.ecdsaWithSha256));
+  const asked = sequence(unsignedInteger(Buffer.of(0)), sequence(), publicKey, implicit(0, Buffer.alloc(0)));
+  return sequence(asked, algorithm, bitString(Buffer.alloc(64, 2)));
+}
 
 export const certificateList: Target = {
   seeds: [Buffer.concat([...leaf, ...chain]), root.certificate],
