@@ -25,7 +25,7 @@ export function adminLeaf<Arguments extends readonly unknown[], Options>(
   });
 }
 
-const adminSocket = (): Option =>
+export const adminSocket = (): Option =>
   new Option(
     '--admin-socket <path>',
     `the issuer's admin socket (default: MAYFLY_ADMIN_SOCKET, else ${defaultSockets.admin})`,

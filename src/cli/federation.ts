@@ -5,6 +5,7 @@ import type { Admin } from './admin.ts';
 import { adminLeaf } from './admin-leaf.ts';
 import { type FederationDocument, federationDocument } from './documents.ts';
 import { CommandError } from './failure.ts';
+import { lintCommand } from './federation-lint.ts';
 import * as shapes from './shapes.ts';
 import { facts, moment, plural, table } from './text.ts';
 
@@ -24,6 +25,7 @@ export function define(federation: Command): void {
   update(federation.command('update <trust-domain>'));
   remove(federation.command('delete <trust-domain>'));
   refresh(federation.command('refresh <trust-domain>'));
+  lintCommand(federation.command('lint'));
 }
 
 const flags = (command: Command): Command =>

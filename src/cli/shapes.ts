@@ -100,6 +100,11 @@ export const federation = shape({
   failures: 'number',
   lastError: 'string | null',
 });
+export const lint = shape({
+  issuer: 'string',
+  ok: 'boolean',
+  findings: [{ for: 'string', rule: 'string', state: 'string', says: 'string', fix: 'string' }],
+});
 export const federations = shape({ federations: [federation] });
 
 export const audience = shape({

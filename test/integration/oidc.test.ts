@@ -178,6 +178,44 @@ describe('a subject', () => {
   });
 });
 
+describe('federation lint', () => {
+  /** The command is a workload too: root's. */
+  const lint = async (parties: string, ...more: string[]) => {
+    const caFile = join(directory, 'roots.pem');
+    writeFileSync(caFile, roots);
+    const words = ['federation', 'lint', '--for', parties, '--ca', caFile, ...more, '--json'];
+    const { status, stdout, stderr } = await mayfly.command(...words);
+    const document = JSON.parse(stdout || stderr);
+    return { status, document, broken: broken(document) };
+  };
+  const broken = ({ findings = [] }: { findings?: { for: string; rule: string; state: string }[] }): string[] =>
+    findings.flatMap((one) => (one.state === 'fails' ? [`${one.for} ${one.rule}`] : []));
+  beforeAll(() => mayfly.operator.create({ ...rootsEntry, audiences: ['*'], subject: '{name}' }));
+  const rootsEntry = { spiffeId: 'spiffe://example.org/lint', selectors: ['unix:uid:0'] };
+
+  it('finds nothing where nothing is wrong, and the rules that a loopback issuer breaks for clouds', async () => {
+    const good = await lint('kubernetes,vault,postgresql');
+    expect({ status: good.status, broken: good.broken, faults: faults(good.document, shapes.lint) }).toEqual({
+      ...{ status: 0, broken: [], faults: [] },
+    });
+    expect(good.document.findings.every(({ state }: { state: string }) => state === 'holds')).toBe(true);
+    const { status, broken: there, document } = await lint('aws,azure,gcp,rgw');
+    expect(status).toBe(6);
+    expect(document.issuer).toBe(issuer);
+    const clouds = ['aws', 'azure', 'gcp'].flatMap((name) => [`${name} issuer-public`, `${name} tls-chain`]);
+    expect(there).toEqual([...clouds, 'rgw first-key-certificate']);
+  });
+
+  it('names an issuer in another spelling, one that is not there, and a token by another algorithm', async () => {
+    expect((await lint('kubernetes', '--issuer', `${issuer}/`)).broken).toContain('kubernetes issuer-form');
+    expect((await lint('kubernetes', '--issuer', 'https://127.0.0.1:1')).broken).toContain('kubernetes discovery');
+    expect((await lint('azure', '--audience', 'reports')).broken).toEqual(
+      expect.arrayContaining(['azure algorithm', 'azure aud']),
+    );
+    expect((await lint('nobody')).status).toBe(2);
+  });
+});
+
 describe('an emergency', () => {
   it('drops every token key that exists, signs with new ones, and says who still accepts what', async () => {
     const uid = ++nextUid;
