@@ -8,7 +8,7 @@ import { adminLeaf } from './admin-leaf.ts';
 import { CommandError } from './failure.ts';
 import { parsed, repeated } from './leaf.ts';
 import type { DocumentOf } from './shapes.ts';
-import * as shapes from './shapes.ts';
+import * as shapes from './shapes-oidc.ts';
 import { facts, lifetime, table } from './text.ts';
 
 interface Flags {

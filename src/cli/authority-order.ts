@@ -7,6 +7,7 @@ import { adminLeaf } from './admin-leaf.ts';
 import { type OrderDocument, orderDocument } from './documents.ts';
 import { CommandError } from './failure.ts';
 import * as shapes from './shapes.ts';
+import { rotation } from './shapes-oidc.ts';
 import { facts, moment, plural } from './text.ts';
 
 interface Options {
@@ -68,7 +69,7 @@ function rotate(command: Command): void {
     about:
       'With --emergency nothing is waited for: what the keys that are gone have signed is refused by whoever asks us, ' +
       'and what each kind of relying party still accepts, and until when, is printed.',
-    prints: shapes.rotation,
+    prints: rotation,
     examples: ['mayfly authority rotate jwt', 'mayfly authority rotate jwt --emergency --dry-run'],
     ask: async (admin, [kind], options) => {
       if (options.emergency === true) return inEmergency(admin, kind, options.dryRun ?? false);

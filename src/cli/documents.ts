@@ -13,6 +13,7 @@ import type {
 } from '../gen/mayfly/admin/v1/admin.ts';
 import type * as shapes from './shapes.ts';
 import type { DocumentOf } from './shapes.ts';
+import type { rotation } from './shapes-oidc.ts';
 
 export type PersonDocument = DocumentOf<typeof shapes.person>;
 export type EntryDocument = DocumentOf<typeof shapes.entry>;
@@ -20,7 +21,7 @@ export type ExplanationDocument = DocumentOf<typeof shapes.explanation>;
 export type AuthorityDocument = DocumentOf<typeof shapes.authorities>['authorities'][number];
 export type TimelineDocument = DocumentOf<typeof shapes.timeline>;
 export type OrderDocument = DocumentOf<typeof shapes.order>;
-export type RotationDocument = DocumentOf<typeof shapes.rotation>;
+export type RotationDocument = DocumentOf<typeof rotation>;
 export type RevocationDocument = DocumentOf<typeof shapes.revocation>;
 export type RecordDocument = DocumentOf<typeof shapes.records>['records'][number];
 export type FederationDocument = DocumentOf<typeof shapes.federation>;

@@ -14,7 +14,7 @@ import { adminSocket } from './admin-leaf.ts';
 import { asked, endpointFlags } from './endpoint.ts';
 import { type Answer, leaf } from './leaf.ts';
 import type { DocumentOf } from './shapes.ts';
-import * as shapes from './shapes.ts';
+import * as shapes from './shapes-oidc.ts';
 import type { AdminOptions, EndpointOptions } from './sockets.ts';
 import { plural, table } from './text.ts';
 

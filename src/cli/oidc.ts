@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { IssuerDocument } from '../gen/mayfly/admin/v1/admin.ts';
 import { storageError, writeFileAtomic } from '../runtime/files.ts';
 import { adminLeaf } from './admin-leaf.ts';
-import * as shapes from './shapes.ts';
+import * as shapes from './shapes-oidc.ts';
 import { facts } from './text.ts';
 
 export function define(oidc: Command): void {

@@ -34,7 +34,7 @@ export type DocumentOf<S> = S extends keyof Leaves
     ? readonly DocumentOf<Item>[]
     : { readonly [Key in keyof S]: DocumentOf<S[Key]> };
 
-const shape = <const S extends Shape>(value: S): S => value;
+export const shape = <const S extends Shape>(value: S): S => value;
 
 export const person = shape({
   id: 'string',
@@ -100,31 +100,7 @@ export const federation = shape({
   failures: 'number',
   lastError: 'string | null',
 });
-export const lint = shape({
-  issuer: 'string',
-  ok: 'boolean',
-  findings: [{ for: 'string', rule: 'string', state: 'string', says: 'string', fix: 'string' }],
-});
 export const federations = shape({ federations: [federation] });
-
-export const audience = shape({
-  name: 'string',
-  source: 'string',
-  audiences: ['string'],
-  algorithm: 'string | null',
-  ttl: 'number',
-  singleUse: 'boolean',
-  derivedTtl: 'number',
-  claims: 'object',
-});
-export const audiences = shape({ audiences: [audience] });
-
-export const issuer = shape({
-  issuer: 'string',
-  address: 'string | null',
-  documents: [{ path: 'string', content: 'object' }],
-});
-export const exported = shape({ issuer: 'string', files: ['string'] });
 
 export const x509Context = shape({
   svids: [
@@ -269,11 +245,6 @@ export const order = shape({
   steps: [{ verb: 'string', authority: 'string | null' }],
   needs: [{ force: 'string', because: 'string' }],
   use: { credentials: 'number', spiffeIds: ['string'], streams: 'number', until: 'time | null' },
-});
-/** `relyingParties`: after an emergency, what each kind of them still accepts; null = it does not end by itself. */
-export const rotation = shape({
-  ...order,
-  relyingParties: [{ name: 'string', accepts: 'string', until: 'time | null' }],
 });
 export const status = shape({
   version: 'string',

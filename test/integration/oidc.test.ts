@@ -6,7 +6,8 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as shapes from '../../src/cli/shapes.ts';
+import type { Shape } from '../../src/cli/shapes.ts';
+import * as shapes from '../../src/cli/shapes-oidc.ts';
 import { encodePem } from '../../src/x509/pem.ts';
 import { freePort } from '../bench/free-port.ts';
 import { webCertificate } from '../fakes/bundle-endpoint.ts';
@@ -53,7 +54,7 @@ async function tokenFor(audience: string, uid = ++nextUid): Promise<string> {
   return first(await (await mayfly.workload(uid)).jwt([audience])).svid;
 }
 
-async function command(shape: shapes.Shape, ...words: string[]): Promise<Record<string, unknown>> {
+async function command(shape: Shape, ...words: string[]): Promise<Record<string, unknown>> {
   const { status, stdout, stderr } = await mayfly.command(...words, '--json');
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(faults(JSON.parse(stdout), shape)).toEqual([]);
