@@ -1,6 +1,6 @@
 /**
  * Strangers as judges: unmodified programs and libraries of other people against a real `./mayfly up`, each as a process
- * under a user of its own. Needs root, Go, Python, openssl, curl, certtool and strace; what is missing counts as failed, not skipped.
+ * under a user of its own. Needs root, Go, Python, openssl, curl, certtool, strace and Ceph; what is missing counts as failed, not skipped.
  *
  *   node test/interop/run.ts
  */
@@ -12,6 +12,7 @@ import { marathon } from './marathon.ts';
 import { afterRestart } from './restart.ts';
 import { flags, register, trustDomain } from './stage.ts';
 import { buildGo, buildPython } from './tools.ts';
+import { ceph } from './with-ceph.ts';
 import { fetchedFiles } from './with-files.ts';
 import { genericGrpc } from './with-generic-grpc.ts';
 import { goRotation, goSpiffe } from './with-go-spiffe.ts';
@@ -46,6 +47,7 @@ try {
   await check('the issuer starts and stops', () => Promise.reject(error));
   print(error instanceof Error ? (error.stack ?? '') : '');
 }
+await ceph();
 await systemCalls();
 await verdicts();
 process.exit(conclude());

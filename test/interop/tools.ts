@@ -28,7 +28,7 @@ export async function buildGo(): Promise<void> {
 }
 
 export async function buildPython(): Promise<void> {
-  await installPython();
+  await installPython(pyDirectory);
   await publish(venv);
   await publish(join(pyDirectory, 'probe.py'));
 }
@@ -53,25 +53,30 @@ async function compileGo(): Promise<void> {
   if (built.status !== 0) throw new Error(`go build failed: ${built.stderr.trim() || 'is Go 1.26 installed?'}`);
 }
 
+/** AWS's own command line, as whoever has a cloud has it. */
+export const awsCli = join(here, 'aws-cli', 'venv', 'bin', 'aws');
+export const buildAwsCli = (): Promise<void> => installPython(join(here, 'aws-cli'));
+
 /** A system Python first: one under a home directory cannot be run by other users. */
-async function installPython(): Promise<void> {
-  const wanted = readFileSync(join(pyDirectory, 'requirements.txt'), 'utf8');
+async function installPython(directory: string): Promise<void> {
+  const wanted = readFileSync(join(directory, 'requirements.txt'), 'utf8');
+  const venv = join(directory, 'venv');
   const stamp = join(venv, 'requirements.txt');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   const troubles: string[] = [];
   for (const interpreter of ['/usr/bin/python3', 'python3']) {
     rmSync(venv, { recursive: true, force: true });
     const made = await run(interpreter, ['-m', 'venv', venv], { timeout: minutes });
-    if (made.status === 0) return install(wanted, stamp);
+    if (made.status === 0) return install(directory, wanted, stamp);
     troubles.push(`${interpreter} -m venv: ${(made.stderr || made.stdout).trim().split('\n').at(-1)}`);
   }
   throw new Error(`no Python makes a virtual environment (apt-get install python3-venv): ${troubles.join('; ')}`);
 }
 
-async function install(wanted: string, stamp: string): Promise<void> {
-  const requirements = join(pyDirectory, 'requirements.txt');
+async function install(directory: string, wanted: string, stamp: string): Promise<void> {
+  const requirements = join(directory, 'requirements.txt');
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '-r', requirements];
-  const installed = await run(join(venv, 'bin', 'python'), pip, { timeout: 5 * minutes });
+  const installed = await run(join(directory, 'venv', 'bin', 'python'), pip, { timeout: 5 * minutes });
   if (installed.status !== 0) throw new Error(`pip install: ${installed.stderr.trim().split('\n').at(-1)}`);
   writeFileSync(stamp, wanted);
 }
