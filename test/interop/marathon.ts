@@ -2,7 +2,8 @@
  * Keys are replaced as fast as operators can order it, under programs that shake hands all the time and are told nothing:
  * not one handshake may fail.
  *
- *   node test/interop/marathon.ts [--seconds 60]      by itself; part of the interop run otherwise
+ *   node test/interop/marathon.ts [--seconds 75]        by itself; part of the interop run otherwise
+ *   node test/interop/marathon.ts --rotations 1000      in as many legs as that takes; part of `make soak`
  */
 import { parseArgs } from 'node:util';
 import { type Mayfly, startMayfly } from '../integration/fixture.ts';
@@ -15,13 +16,48 @@ const flags = ['--ca-ttl', '60s', '--x509-ttl', '20s', '--log-level', 'error'];
 const leastRotations = 30;
 const leastPerSecond = 20;
 
-export async function marathon(seconds: number): Promise<void> {
+/** @param rotations so many are wanted; by default what one leg must bring */
+export async function marathon(seconds: number, rotations = 0): Promise<void> {
   await using mayfly = await startMayfly({ trustDomain, flags });
   await register(mayfly);
   using goServer = new Server(mayfly, goProgram('spiffe'), ['echo-server', any, trustDomain], users.goServer);
   const asNodeServer = [sdkEcho, `${users.nodeServer}`, 'server', any, trustDomain];
   using nodeServer = new Server(mayfly, process.execPath, asNodeServer);
-  const [toGo, toNode] = [await goServer.listening, await nodeServer.listening];
+  const servers = { toGo: await goServer.listening, toNode: await nodeServer.listening };
+  let [legs, done, shaken, whole] = [0, 0, 0, true];
+  do {
+    await check(
+      `XR-11 XR-19 no handshake fails while keys are replaced, tainted and revoked for ${seconds} s`,
+      async () => {
+        whole = false;
+        const handshakes = await leg(mayfly, servers, seconds);
+        const replaced = (await activations(mayfly)) - done;
+        const said = `${handshakes} handshakes through ${replaced} rotations, 0 failed`;
+        [legs, done, shaken] = [legs + 1, done + replaced, shaken + handshakes];
+        print(`        ${said}`);
+        holds(`${leastPerSecond} handshakes each second: ${said}`, handshakes >= leastPerSecond * seconds);
+        if (rotations === 0) holds(`${leastRotations} rotations: ${said}`, replaced >= leastRotations);
+        whole = true;
+      },
+    );
+  } while (whole && done < rotations);
+  if (rotations > 0) {
+    await check(`XR-11 ${rotations} rotations`, () => {
+      print(`        ${shaken} handshakes through ${done} rotations in ${legs} legs of ${seconds} s`);
+      holds(`${done} of ${rotations}`, done >= rotations);
+    });
+  }
+  await check('the ledger has all of it, and verifies', async () => {
+    same('ledger', (await mayfly.operator.verifyLedger()).problem, '');
+  });
+}
+
+/** Four programs shake hands for so long while keys are replaced. @returns how often */
+async function leg(
+  mayfly: Mayfly,
+  { toGo, toNode }: Record<'toGo' | 'toNode', string>,
+  seconds: number,
+): Promise<number> {
   const lasting = [trustDomain, String(seconds)];
   const patience = (seconds + 60) * 1000;
   const runners = Promise.all([
@@ -34,27 +70,16 @@ export async function marathon(seconds: number): Promise<void> {
     () => true,
     () => true,
   );
-  await check(
-    `XR-11 XR-19 no handshake fails while keys are replaced, tainted and revoked for ${seconds} s`,
-    async () => {
-      await replaceUntil(over, mayfly);
-      const seen = (await runners).map(([line]) => line as Line);
-      same('peers', new Set(seen.map((line) => line['peer'])).size, 2);
-      const handshakes = seen.reduce((sum, line) => sum + Number(line['handshakes']), 0);
-      const activated = (await mayfly.operator.records({ kind: 'authority.activated' })).filter(({ json }) =>
-        json.includes('"use":"x509"'),
-      );
-      const said = `${handshakes} handshakes through ${activated.length} rotations, 0 failed`;
-      print(`        ${said}`);
-      holds(`${leastPerSecond} handshakes each second: ${said}`, handshakes >= leastPerSecond * seconds);
-      holds(`${leastRotations} rotations: ${said}`, activated.length >= leastRotations);
-      same('peer', seen[0]?.['seenAs'], id('go-client'));
-    },
-  );
-  await check('the ledger has all of it, and verifies', async () => {
-    same('ledger', (await mayfly.operator.verifyLedger()).problem, '');
-  });
+  await replaceUntil(over, mayfly);
+  const seen = (await runners).map(([line]) => line as Line);
+  same('peers', new Set(seen.map((line) => line['peer'])).size, 2);
+  same('peer', seen[0]?.['seenAs'], id('go-client'));
+  return seen.reduce((sum, line) => sum + Number(line['handshakes']), 0);
 }
+
+const activations = async (mayfly: Mayfly): Promise<number> =>
+  (await mayfly.operator.records({ kind: 'authority.activated' })).filter(({ json }) => json.includes('"use":"x509"'))
+    .length;
 
 /** Every third successor replaces one that is then revoked, at once and whole. */
 async function replaceUntil(over: Promise<boolean>, mayfly: Mayfly): Promise<void> {
@@ -80,8 +105,10 @@ async function order(mayfly: Mayfly, ...words: string[]): Promise<void> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' } } });
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string', default: '75' }, rotations: { type: 'string', default: '0' } },
+  });
   await buildGo();
-  await marathon(Number(values.seconds));
+  await marathon(Number(values.seconds), Number(values.rotations));
   process.exit(conclude());
 }
