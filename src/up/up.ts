@@ -9,6 +9,7 @@ import { environment } from '../runtime/environment.ts';
 import { enableFailpoints, failpoint } from '../runtime/failpoint.ts';
 import { protectMemory } from '../runtime/kernel.ts';
 import type { Log } from '../runtime/log.ts';
+import { processMemory } from '../runtime/memory.ts';
 import { refuseObservers } from '../runtime/observers.ts';
 import { systemRandom as random } from '../runtime/random.ts';
 import { endRequested, onHangup, stayAlive } from '../runtime/signals.ts';
@@ -20,6 +21,7 @@ import type { TrustDomain } from '../spiffe/id.ts';
 import { watchProblems } from './problems.ts';
 import { Reload, type Reloaded } from './reload.ts';
 import { openRooms, type Rooms } from './rooms.ts';
+import { tidyAfterStorms } from './tidy.ts';
 import { welcome } from './welcome.ts';
 
 /**
@@ -57,6 +59,7 @@ export async function up(config: Config, read: () => Promise<Config>): Promise<v
   const problems = watchProblems(rooms, bundlesOut, [agent, server, { problem: () => issuer?.problem() }]);
   await serveStatus(rooms, agent, problems, closing);
   keepMark(rooms);
+  using _tidying = tidyAfterStorms(clock, processMemory());
   terminal.out(greeting(rooms, agent, server));
   failpoint('up.serving');
   ending.reason = await Promise.race([requested, rooms.ledger.failed.then(() => 'the ledger failed')]);
