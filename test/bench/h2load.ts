@@ -1,4 +1,4 @@
-/** nghttp2's load generator: unary calls that are the same every time. */
+/** nghttp2's load generator: questions that are the same every time. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,14 +19,36 @@ export async function h2load(socket: string, seconds: number, expected: (bytes: 
     writeFileSync(request, frame(encodeJwtSvidRequest(['bench-same'])));
     const shape = ['-c', connections, '-m', callsEach, '-D', `${seconds * 1000}ms`, '--warm-up-time', 0].map(String);
     const what = ['-B', `unix:${socket}`, '-d', request, '--log-file', log, ...headers.flatMap((line) => ['-H', line])];
-    const { status, stdout, stderr } = await run('h2load', [...shape, ...what, `http://localhost${path}`]);
-    if (status !== 0) throw new Error(`h2load (apt-get install nghttp2-client): ${stderr.trim()}`);
-    requireAnswers(stdout, expected);
-    const times = readFileSync(log, 'utf8').trimEnd().split('\n').map(milliseconds);
-    return { count: times.length, seconds, p50Ms: share(times, 0.5), p99Ms: share(times, 0.99) };
+    return await loaded([...shape, ...what, `http://localhost${path}`], { log, seconds, expected });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** GETs of these in turn over HTTP/1.1, each connection with one under way. */
+export async function h1load(urls: readonly string[], seconds: number, connections: number): Promise<Load> {
+  const directory = mkdtempSync(join(tmpdir(), 'mayfly-h2load-'));
+  try {
+    const log = join(directory, 'log');
+    const shape = ['--h1', '-c', connections, '-D', `${seconds * 1000}ms`, '--warm-up-time', 0].map(String);
+    return await loaded([...shape, '--log-file', log, ...urls], { log, seconds, expected: (bytes) => bytes > 100 });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+interface Run {
+  readonly log: string;
+  readonly seconds: number;
+  readonly expected: (bytes: number) => boolean;
+}
+
+async function loaded(words: readonly string[], { log, seconds, expected }: Run): Promise<Load> {
+  const { status, stdout, stderr } = await run('h2load', words);
+  if (status !== 0) throw new Error(`h2load (apt-get install nghttp2-client): ${stderr.trim()}`);
+  requireAnswers(stdout, expected);
+  const times = readFileSync(log, 'utf8').trimEnd().split('\n').map(milliseconds);
+  return { count: times.length, seconds, p50Ms: share(times, 0.5), p99Ms: share(times, 0.99) };
 }
 
 const path = '/SpiffeWorkloadAPI/FetchJWTSVID';

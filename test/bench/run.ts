@@ -9,6 +9,7 @@ import { calls } from './measures/calls.ts';
 import { connections } from './measures/connections.ts';
 import { entries } from './measures/entries.ts';
 import { federation } from './measures/federation.ts';
+import { issuer } from './measures/issuer.ts';
 import { issuing } from './measures/issuing.ts';
 import type { Measure } from './measures/measure.ts';
 import { push } from './measures/push.ts';
@@ -24,6 +25,7 @@ const shortSoak: Measure = { title: 'soak', run: async () => (await soak(soakMin
 const measures: readonly Measure[] = [
   push,
   federation,
+  issuer,
   calls,
   connections,
   issuing,

@@ -15,6 +15,7 @@ import { buildGo, buildPython } from './tools.ts';
 import { ceph } from './with-ceph.ts';
 import { fetchedFiles } from './with-files.ts';
 import { genericGrpc } from './with-generic-grpc.ts';
+import { goOidc } from './with-go-oidc.ts';
 import { goRotation, goSpiffe } from './with-go-spiffe.ts';
 import { verdicts } from './with-judges.ts';
 import { pyRotation, pySpiffe } from './with-py-spiffe.ts';
@@ -31,7 +32,7 @@ await Promise.all([
 try {
   await using mayfly = await startMayfly({ trustDomain, flags });
   await check('an operator registers everybody with the command line', () => register(mayfly));
-  await Promise.all([handshakes(mayfly), goRotation(mayfly), pyRotation(mayfly), judgements(), federated()]);
+  await Promise.all([handshakes(mayfly), goRotation(mayfly), pyRotation(mayfly), judgements(), federated(), goOidc()]);
   await afterRestart(mayfly);
   await marathon(marathonSeconds);
 

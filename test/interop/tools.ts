@@ -46,7 +46,7 @@ async function publish(path: string): Promise<void> {
 async function compileGo(): Promise<void> {
   const sources = globSync(['go.*', 'cmd/*/*.go'], { cwd: goDirectory }).map((file) => join(goDirectory, file));
   const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
-  const programs = ['spiffe', 'generic', 'lint', 'server'].map((name) => join(goDirectory, 'bin', name));
+  const programs = ['spiffe', 'generic', 'lint', 'server', 'oidc'].map((name) => join(goDirectory, 'bin', name));
   if (programs.every((program) => existsSync(program) && statSync(program).mtimeMs > newest)) return;
   const env = { ...process.env, GOFLAGS: '-buildvcs=false -mod=readonly' };
   const built = await run('go', ['build', '-o', 'bin/', './cmd/...'], { cwd: goDirectory, env, timeout: 5 * minutes });
