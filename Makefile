@@ -46,7 +46,7 @@ check: setup ## format, lint, types, unit tests, architecture
 	vitest run src test/architecture.test.ts test/floors.test.ts test/security.test.ts test/seen-from-outside.test.ts
 	node test/acceptance.ts
 
-interop: setup ## other people's programs judge: go-spiffe, py-spiffe, openssl, certtool, zlint, Ceph with AWS's own clients
+interop: setup ## other people's programs judge: go-spiffe, py-spiffe, openssl, zlint, Kubernetes, Ceph, the clouds' own clients
 	node test/interop/run.ts
 
 acceptance: setup ## every MUST of the SPIFFE acceptance table, with the test that proves it
@@ -84,4 +84,5 @@ docs: setup ## generate docs/commands.md from the program itself, docs/security.
 	node test/security.ts > docs/security.md
 
 clean: ## remove what was generated
-	rm -rf dist src/gen coverage test/bench/go/bin test/fuzz/go/bin test/interop/go/bin test/interop/py/venv test/interop/aws-cli/venv
+	rm -rf dist src/gen coverage test/bench/go/bin test/fuzz/go/bin test/interop/go/bin test/interop/py/venv test/interop/aws-cli/venv test/interop/kubernetes/bin \
+		test/interop/azure/node_modules

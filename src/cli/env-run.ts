@@ -7,6 +7,7 @@ import { environment } from '../runtime/environment.ts';
 import { writeFileAtomic } from '../runtime/files.ts';
 import { passingDirectory } from '../runtime/passing-directory.ts';
 import { systemRandom } from '../runtime/random.ts';
+import { stayAlive } from '../runtime/signals.ts';
 import { terminal } from '../runtime/terminal.ts';
 import { WorkloadApiClient } from '../sdk/client.ts';
 import { asked } from './endpoint.ts';
@@ -72,11 +73,15 @@ const givenBy = (options: EnvOptions): Given => {
 };
 
 /** Everything once, so that what is not owed is told before the program starts, and told well. */
-const ask = ({ tokens, certificates }: Required<Plan>, options: EnvOptions) =>
+const ask = ({ tokens, certificates, audiences }: Required<Plan>, options: EnvOptions) =>
   asked(options, async (client, signal) => {
     const identities = identitiesOf(client);
     const { spiffeId } = options;
-    const got = await Promise.all(tokens.map(({ audience }) => identities.token({ audience, spiffeId }, signal)));
+    const got = await Promise.all(
+      [...tokens.map(({ audience }) => audience), ...audiences].map((audience) =>
+        identities.token({ audience, spiffeId }, signal),
+      ),
+    );
     const { svids } = certificates.length === 0 ? { svids: [] } : await client.fetchX509Context({ signal });
     const soonestMs = Math.min(...got.map(({ expiresAt }) => expiresAt - systemClock.now()));
     return { spiffeId: [...got, ...svids][0]?.id ?? '', soonestMs };
@@ -89,6 +94,7 @@ async function whileFresh(
   run: () => Promise<number>,
 ): Promise<number> {
   using client = new WorkloadApiClient({ address: endpointAddress(options) });
+  using _alive = stayAlive();
   const over = new AbortController();
   const complete = Promise.withResolvers<void>();
   const told = new Set<string>();
@@ -105,6 +111,8 @@ async function whileFresh(
       },
     },
   );
+  // Some targets need no file that is to be kept.
+  if (projector.complete) complete.resolve();
   const keeping = projector.run(over.signal);
   try {
     await Promise.race([complete.promise, keeping, late(options.timeout, over.signal)]);

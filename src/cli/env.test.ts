@@ -107,8 +107,13 @@ describe('mayfly env', () => {
     expect(out).toMatch(/postgres\.crt: OK\n600\nverify-full\n\{/);
     expect(JSON.parse(out.slice(out.indexOf('{')))).toMatchObject({
       clusters: [{ cluster: { server: 'https://k8s:6443' } }],
-      users: [{ user: { tokenFile: expect.stringMatching(/kubernetes\.token$/) } }],
+      users: [{ user: { exec: { command: launcher, args: expect.arrayContaining(['--audience=k8s']) } } }],
     });
+  });
+
+  it('kubernetes alone needs no file that is kept', async () => {
+    const words = ['kubernetes', '--kubernetes-server', 'https://k8s:6443', '--kubernetes-audience', 'k8s'];
+    expect(await within(words, 'basename $KUBECONFIG')).toEqual({ out: 'kubeconfig\n', err: '', code: 0 });
   });
 
   it('keeps the files fresh while the program runs', async () => {

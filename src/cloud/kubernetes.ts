@@ -65,11 +65,15 @@ export interface ClusterAccess {
   /** A file, PEM; the system's certificates where absent. */
   readonly certificateAuthority?: string | undefined;
   readonly namespace?: string | undefined;
-  readonly tokenFile: string;
+  /** What prints an ExecCredential of version v1. */
+  readonly command: readonly string[];
 }
 
-/** JSON is YAML: whoever reads a kubeconfig reads it. The token is read from its file again and again. */
-export const kubeconfig = ({ server, certificateAuthority, namespace, tokenFile }: ClusterAccess): object => ({
+/**
+ * JSON is YAML: whoever reads a kubeconfig reads it. By an exec plugin, because that is what every client has: one of them
+ * passes over a `tokenFile` without a word.
+ */
+export const kubeconfig = ({ server, certificateAuthority, namespace, command }: ClusterAccess): object => ({
   apiVersion: 'v1',
   kind: 'Config',
   clusters: [
@@ -81,7 +85,17 @@ export const kubeconfig = ({ server, certificateAuthority, namespace, tokenFile 
       },
     },
   ],
-  users: [{ name: 'mayfly', user: { tokenFile } }],
+  users: [
+    {
+      name: 'mayfly',
+      user: {
+        exec: {
+          ...{ apiVersion: `${group}/v1`, command: command[0], args: command.slice(1) },
+          ...{ interactiveMode: 'Never', provideClusterInfo: false },
+        },
+      },
+    },
+  ],
   contexts: [
     {
       name: 'mayfly',

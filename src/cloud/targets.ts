@@ -1,6 +1,7 @@
 /** What the programs of others need in order to be somebody: variables, and files that they name. */
 import { join } from 'node:path';
 import { IdentityError } from '../errors.ts';
+import { launcherPath } from '../runtime/launcher.ts';
 import { audienceOf, externalAccount, parseProvider, parseServiceAccount } from './gcp.ts';
 import { kubeconfig } from './kubernetes.ts';
 import type { ProjectedCertificate, ProjectedToken } from './projection.ts';
@@ -20,6 +21,8 @@ export type TargetName = (typeof targetNames)[number];
 export interface Plan {
   readonly tokens?: readonly ProjectedToken[];
   readonly certificates?: readonly ProjectedCertificate[];
+  /** Of tokens that are asked for later: they must be owed now. */
+  readonly audiences?: readonly string[];
   /** Files that stay as they are and hold nothing secret. */
   readonly documents?: readonly { readonly path: string; readonly document: object }[];
   readonly variables: Readonly<Record<string, string>>;
@@ -122,16 +125,21 @@ const azure: Target = (directory, given) => {
   };
 };
 
+/** A command of ours in the place of a file: not every client reads one. It is attested by itself. */
 const kubernetes: Target = (directory, given) => {
-  const one = token(directory, 'kubernetes', given.need('kubernetes-audience'));
   const path = join(directory, 'kubeconfig');
+  const audience = given.need('kubernetes-audience');
+  const spiffeId = given.may('spiffe-id');
   const document = kubeconfig({
     server: given.need('kubernetes-server'),
     certificateAuthority: given.may('kubernetes-ca'),
     namespace: given.may('kubernetes-namespace'),
-    tokenFile: one.file,
+    command: [
+      ...[launcherPath(), 'credentials', 'kubernetes', '--api-version=v1', `--audience=${audience}`],
+      ...(spiffeId === undefined ? [] : [`--spiffe-id=${spiffeId}`]),
+    ],
   });
-  return { tokens: [one], documents: [{ path, document }], variables: { KUBECONFIG: path }, without: [] };
+  return { audiences: [audience], documents: [{ path, document }], variables: { KUBECONFIG: path }, without: [] };
 };
 
 const vault: Target = (directory, given) => {
@@ -207,6 +215,7 @@ export function planFor(names: readonly TargetName[], directory: string, given: 
   return {
     tokens: plans.flatMap(({ tokens = [] }) => tokens),
     certificates: plans.flatMap(({ certificates = [] }) => certificates),
+    audiences: plans.flatMap(({ audiences = [] }) => audiences),
     documents: plans.flatMap(({ documents = [] }) => documents),
     variables: Object.assign({}, ...plans.map(({ variables }) => variables)),
     without: plans.flatMap(({ without }) => without),

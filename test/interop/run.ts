@@ -9,6 +9,7 @@ import { check, conclude, print } from './checks.ts';
 import { federated } from './federated.ts';
 import { handshakes, opensslHandshake, otherServer } from './handshakes.ts';
 import { marathon } from './marathon.ts';
+import { relyingParties } from './relying-parties.ts';
 import { afterRestart } from './restart.ts';
 import { flags, register, trustDomain } from './stage.ts';
 import { buildGo, buildPython } from './tools.ts';
@@ -50,5 +51,6 @@ try {
 }
 await ceph();
 await systemCalls();
+await relyingParties();
 await verdicts();
 process.exit(conclude());

@@ -43,14 +43,47 @@ async function publish(path: string): Promise<void> {
   }
 }
 
+const kubernetesDirectory = join(here, 'kubernetes');
+export const kubernetesProgram = join(kubernetesDirectory, 'bin', 'kubernetes');
+
+/** A module of its own: what Kubernetes needs is older or newer than what the others need. */
+export async function buildKubernetes(): Promise<void> {
+  const sources = ['go.mod', 'go.sum', 'main.go'].map((file) => statSync(join(kubernetesDirectory, file)).mtimeMs);
+  const built = existsSync(kubernetesProgram) && statSync(kubernetesProgram).mtimeMs > Math.max(...sources);
+  if (!built) await goBuild(kubernetesDirectory, ['-o', 'bin/kubernetes', '.']);
+}
+
+const azureDirectory = join(here, 'azure');
+
+/** Apart from our own packages: it brings some that mayfly must not have. */
+export async function buildAzure(): Promise<void> {
+  const [wanted, have] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
+    join(azureDirectory, file),
+  );
+  if (
+    have !== undefined &&
+    wanted !== undefined &&
+    existsSync(have) &&
+    statSync(have).mtimeMs >= statSync(wanted).mtimeMs
+  )
+    return;
+  const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const installed = await run('npm', words, { cwd: azureDirectory, timeout: 5 * minutes });
+  if (installed.status !== 0) throw new Error(`npm ci: ${installed.stderr.trim().split('\n').at(-1)}`);
+}
+
+async function goBuild(directory: string, words: readonly string[]): Promise<void> {
+  const env = { ...process.env, GOFLAGS: '-buildvcs=false -mod=readonly' };
+  const built = await run('go', ['build', ...words], { cwd: directory, env, timeout: 10 * minutes });
+  if (built.status !== 0) throw new Error(`go build failed: ${built.stderr.trim() || 'is Go 1.26 installed?'}`);
+}
+
 async function compileGo(): Promise<void> {
   const sources = globSync(['go.*', 'cmd/*/*.go'], { cwd: goDirectory }).map((file) => join(goDirectory, file));
   const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
   const programs = ['spiffe', 'generic', 'lint', 'server', 'oidc'].map((name) => join(goDirectory, 'bin', name));
   if (programs.every((program) => existsSync(program) && statSync(program).mtimeMs > newest)) return;
-  const env = { ...process.env, GOFLAGS: '-buildvcs=false -mod=readonly' };
-  const built = await run('go', ['build', '-o', 'bin/', './cmd/...'], { cwd: goDirectory, env, timeout: 5 * minutes });
-  if (built.status !== 0) throw new Error(`go build failed: ${built.stderr.trim() || 'is Go 1.26 installed?'}`);
+  await goBuild(goDirectory, ['-o', 'bin/', './cmd/...']);
 }
 
 /** AWS's own command line, as whoever has a cloud has it. */

@@ -1,0 +1,18 @@
+/** Clouds and databases outside SPIFFE, as far as their own code runs here, and their own clients against the rest. */
+import { check } from './checks.ts';
+import { type Clouds, startClouds } from './clouds/stage.ts';
+import { azure } from './with-azure.ts';
+import { google } from './with-google.ts';
+import { kubernetes } from './with-kubernetes.ts';
+
+export async function relyingParties(): Promise<void> {
+  let opened: Clouds | undefined;
+  await check('an issuer that relying parties reach over TLS starts', async () => {
+    opened = await startClouds();
+  });
+  if (opened === undefined) return;
+  await using clouds = opened;
+  await google(clouds);
+  await azure(clouds);
+  await kubernetes(clouds);
+}
