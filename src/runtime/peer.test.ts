@@ -203,8 +203,8 @@ describe('a peer in our own code', () => {
     const source = join(import.meta.dirname, '..');
     const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.startsWith('gen/'))
-      // Over TCP, where the bundle is served to everybody, an address limits how much of it, and grants nothing.
-      .filter((file) => file !== 'federation/bundle-endpoint.ts')
+      // Over TCP, where bundle and keys are served to everybody, an address limits how much of it, and grants nothing.
+      .filter((file) => file !== 'federation/connection-limits.ts')
       .filter((file) => /\b(remoteAddress|getPeer\()/.test(readFileSync(join(source, file), 'utf8')));
     expect(files).toEqual([]);
   });

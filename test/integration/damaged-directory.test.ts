@@ -44,7 +44,8 @@ const damages = {
   'with a flipped bit': (path) => {
     const bytes = readFileSync(path);
     // In a database, where it says something: unused space may be anything.
-    const at = Math.max(bytes.indexOf(entry.spiffeId), bytes.length >> 1);
+    const named = bytes.indexOf(entry.spiffeId);
+    const at = named < 0 ? bytes.length >> 1 : named;
     bytes[at] = (bytes[at] ?? 0) ^ 1;
     writeFileSync(path, bytes);
   },
