@@ -4,6 +4,7 @@ import { type Clouds, startClouds } from './clouds/stage.ts';
 import { azure } from './with-azure.ts';
 import { google } from './with-google.ts';
 import { kubernetes } from './with-kubernetes.ts';
+import { postgres } from './with-postgres.ts';
 
 export async function relyingParties(): Promise<void> {
   let opened: Clouds | undefined;
@@ -15,4 +16,5 @@ export async function relyingParties(): Promise<void> {
   await google(clouds);
   await azure(clouds);
   await kubernetes(clouds);
+  await postgres(clouds);
 }
