@@ -22,7 +22,10 @@ const awsFlags = (command: Command): Command =>
       'where to ask (default: AWS_REGION, else the first of the partition)',
       parsed(parseRegion),
     )
-    .option('--sts-endpoint <url>', 'who to ask instead (default: AWS_ENDPOINT_URL_STS, else AWS in that region)')
+    .option(
+      '--sts-endpoint <url>',
+      'who to ask instead (default: AWS_ENDPOINT_URL_STS or …_ROLESANYWHERE, else AWS in that region)',
+    )
     .option('--ca-bundle <file>', 'certificates, PEM, to believe instead of the system’s (default: AWS_CA_BUNDLE)')
     .option(
       '--duration <duration>',

@@ -93,7 +93,10 @@ function rolesAnywhere(options: AwsOptions, common: Common): AwsSource {
   if (trustAnchorArn === undefined || profileArn === undefined) {
     throw new IdentityError('invalid-argument', 'roles-anywhere needs --trust-anchor-arn and --profile-arn');
   }
-  const endpoint = options.stsEndpoint ?? serviceUrl('rolesanywhere', common.role, common.region);
+  const endpoint =
+    options.stsEndpoint ??
+    environment.rolesAnywhereEndpoint() ??
+    serviceUrl('rolesanywhere', common.role, common.region);
   return async (client, signal) => {
     const { svids } = await client.fetchX509Context({ signal });
     const svid = svids.find(({ id }) => spiffeId === undefined || id === spiffeId);

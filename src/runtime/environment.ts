@@ -15,6 +15,7 @@ export const environment = {
   /** Those that AWS's own tools take: where to ask, and whom to believe. */
   awsRegion: (): string | undefined => process.env['AWS_REGION'] || process.env['AWS_DEFAULT_REGION'] || undefined,
   awsCaBundle: (): string | undefined => process.env['AWS_CA_BUNDLE'] || undefined,
+  rolesAnywhereEndpoint: (): string | undefined => process.env['AWS_ENDPOINT_URL_ROLESANYWHERE'] || undefined,
   stsEndpoint: (): string | undefined => process.env['AWS_ENDPOINT_URL_STS'] || undefined,
   endpointSocket: (): string | undefined => process.env['SPIFFE_ENDPOINT_SOCKET'] || undefined,
 };

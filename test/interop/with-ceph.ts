@@ -3,13 +3,14 @@
  * gave. The clients are AWS's, unmodified, each fed in the three ways that a program without code of its own can be.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { launcher, run } from '../integration/fixture.ts';
+import { stepsOf, takeTour } from '../integration/tour.ts';
 import { type Account, audience, identity, role, startAccount } from './ceph/account.ts';
 import { forgeBeside } from './ceph/forge.ts';
 import { check, holds, same } from './checks.ts';
@@ -35,6 +36,18 @@ export async function ceph(): Promise<void> {
   await delivery(scene);
   await verdicts(scene);
   await rotation(scene);
+  await check('docs/federate/ceph.md says what happens when its commands are typed', () => page(scene));
+}
+
+/** As an administrator of the gateway sees it. */
+async function page({ cluster, tls }: Account): Promise<void> {
+  const steps = stepsOf(readFileSync(fileURLToPath(new URL('../../docs/federate/ceph.md', import.meta.url)), 'utf8'));
+  holds('it has commands', steps.length > 4);
+  await takeTour(steps, {
+    ...{ RGW: cluster.endpoint, TLS: tls, CEPH_ARGS: cluster.asAdministrator, AWS_EC2_METADATA_DISABLED: 'true' },
+    ...{ AWS_ACCESS_KEY_ID: cluster.operator.accessKey, AWS_SECRET_ACCESS_KEY: cluster.operator.secretKey },
+    ...{ AWS_DEFAULT_REGION: 'us-east-1', PATH: `${dirname(awsCli)}:${process.env['PATH']}` },
+  });
 }
 
 async function delivery(account: Account): Promise<void> {

@@ -88,7 +88,7 @@ export class CephCluster implements AsyncDisposable {
   async #gateway(caFile: string): Promise<void> {
     const store = this.#file('certificates.crt');
     writeFileSync(store, `${readFileSync(systemStore, 'utf8')}\n${readFileSync(caFile, 'utf8')}`);
-    const gateway = `mount --bind ${store} ${systemStore} && exec radosgw -c ${this.#file('ceph.conf')} -n client.admin --no-mon-config -f`;
+    const gateway = `mount --bind ${store} ${systemStore} && exec radosgw -c ${this.#file('ceph.conf')} -n client.admin --no-mon-config --debug-rgw=20 -f`;
     this.#spawn('radosgw', 'unshare', ['--mount', '--propagation', 'private', 'sh', '-c', gateway], false);
     const answers = (): Promise<boolean> =>
       fetch(this.endpoint).then(
@@ -96,6 +96,11 @@ export class CephCluster implements AsyncDisposable {
         () => false,
       );
     await this.#until('the gateway answers', answers);
+  }
+
+  /** For CEPH_ARGS. */
+  get asAdministrator(): string {
+    return `-c ${this.#file('ceph.conf')} -n client.admin --no-mon-config`;
   }
 
   admin(...args: string[]): Promise<string> {

@@ -24,7 +24,7 @@ export function configuration(directory: string, fsid: string, { v2, v1, gateway
       'cluster addr': '127.0.0.1',
       'ms bind ipv6': 'false',
       'run dir': directory,
-      'admin socket': at('$name.asok'),
+      'admin socket': at('$name.$pid.asok'),
       'log file': at('ceph.log'),
       'mon cluster log file': at('cluster.log'),
       'crash dir': directory,
@@ -54,7 +54,6 @@ export function configuration(directory: string, fsid: string, { v2, v1, gateway
       'rgw frontends': `beast endpoint=127.0.0.1:${gateway}`,
       'rgw dns name': 'localhost',
       'rgw data': at('rgw'),
-      'debug rgw': '20',
     },
   });
 }
