@@ -13,6 +13,7 @@ describe('the page on', () => {
     ['keys', 2],
     ['upstream', 0],
     ['federation', 8],
+    ['oidc', 7],
   ])('%s says what happens when its commands are typed', { timeout: 300_000 }, async (name, least) => {
     const steps = stepsOf(readFileSync(join(root, `docs/operate/${name}.md`), 'utf8'));
     expect(steps.length).toBeGreaterThan(least);
