@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   durable,
+  ellipticKeyStore,
   Fuse,
   type Held,
   issueBoth,
@@ -12,18 +13,19 @@ import {
   verifyBoth,
 } from '../../test/fakes/authority.ts';
 import { FakeClock } from '../../test/fakes/clock.ts';
+import { Issuer } from '../spiffe/issuer.ts';
 import { type Authority, openAuthority } from './authority.ts';
 
 const hour = 3_600_000;
 
 /** Runs until the fuse blows or the story ends, holding every SVID that left against what was durable as it left. */
-async function liveUntilDeath(on: Machine, fuse: Fuse, seconds: number): Promise<Held[]> {
+async function liveUntilDeath(on: Machine, fuse: Fuse, seconds: number, issuer?: Issuer): Promise<Held[]> {
   const held: Held[] = [];
-  const authority = await openAuthority(fuse.wire(optionsOf(on), on)).catch(() => undefined);
+  const authority = await openAuthority(fuse.wire(optionsOf(on, { issuer }), on)).catch(() => undefined);
   for (let second = 0; authority !== undefined && second < seconds && !fuse.blown; second++) {
     if (second % 4 === 0) held.push(await issueBoth(authority));
     const { authorities } = durable(on);
-    for (const kind of ['x509', 'jwt'] as const) {
+    for (const kind of kindsWith(issuer)) {
       const signer = authorities.find(({ id }) => id === authority.active.value[kind]?.id);
       expect(signer?.state, 'the signer is durably active').toBe('active');
     }
@@ -33,9 +35,12 @@ async function liveUntilDeath(on: Machine, fuse: Fuse, seconds: number): Promise
   return held;
 }
 
+const kindsWith = (issuer: Issuer | undefined) =>
+  issuer === undefined ? (['x509', 'jwt'] as const) : (['x509', 'jwt', 'jwt-rsa'] as const);
+
 /** The state in which every start must leave the machine, whatever came before. */
-async function expectSound(on: Machine, authority: Authority, held: readonly Held[]): Promise<void> {
-  for (const kind of ['x509', 'jwt'] as const) {
+async function expectSound(on: Machine, authority: Authority, held: readonly Held[], issuer?: Issuer): Promise<void> {
+  for (const kind of kindsWith(issuer)) {
     expect(states(authority, kind).filter((state) => state === 'active')).toHaveLength(1);
   }
   const known = authority.authorities().map(({ kind, id }) => `${kind}-${id}`);
@@ -63,6 +68,26 @@ describe('kill -9', () => {
       await authority.close();
     }
     expect(died).toBeGreaterThan(60);
+  });
+
+  it('SE-15 R-KEY-2 the same with an issuer and its second kind of token keys', async () => {
+    const issuer = Issuer.parse('https://id.example.org');
+    let died = 0;
+    for (let at = 1; at < 300; at++) {
+      const on = { ...machine(new FakeClock()), keys: ellipticKeyStore() };
+      const fuse = new Fuse(at, at % 2 === 0 ? 'before' : 'after');
+      const held = await liveUntilDeath(on, fuse, story, issuer);
+      if (!fuse.blown) break;
+      died += 1;
+      expect((await on.keys.names()).length - durable(on).authorities.length).toBeLessThanOrEqual(1);
+      const authority = await openAuthority(optionsOf(on, { issuer }));
+      await expectSound(on, authority, held, issuer);
+      expect(authority.tokenKeys.value.map(({ keyId }) => keyId).sort()).toEqual(
+        authority.bundle.value.jwtAuthorities.map(({ keyId }) => keyId).sort(),
+      );
+      await authority.close();
+    }
+    expect(died).toBeGreaterThan(90);
   });
 
   it('R-KEY-2 a crash loop makes no more than one key that was never published', async () => {

@@ -33,7 +33,9 @@ export const Issuer = {
 /** The first rule that is broken, each with the spelling that would keep it. */
 function faultOf(text: string, url: URL): string | undefined {
   const path = url.pathname.replace(/\/+$/, '');
-  const right = `https://${url.host}${path}`;
+  const normal = `https://${url.host}${path}`;
+  // What has to be escaped grows, and is no correction.
+  const right = normal.length > longestIssuer ? 'https://id.example.org' : normal;
   if (url.protocol !== 'https:') return `must be https: relying parties take nothing else: ${right}`;
   if (url.username !== '' || url.password !== '' || /^https:\/*[^/?#]*@/i.test(text)) {
     return `must not hold a user or a password: ${right}`;
@@ -42,7 +44,7 @@ function faultOf(text: string, url: URL): string | undefined {
   if (path.endsWith(wellKnown)) return `is the URL before the well-known part: ${right.slice(0, -wellKnown.length)}`;
   if (text.endsWith('/')) return `must not end with a slash: it is compared byte for byte: ${right}`;
   if (/^https:\/\/[^/]*:443(\/|$)/.test(text)) return `must not name the port that https has anyway: ${right}`;
-  if (text !== right) return `must be spelled as it is compared: ${right}`;
+  if (text !== normal) return `must be spelled as it is compared: ${right}`;
   const bad = path
     .split('/')
     .slice(1)

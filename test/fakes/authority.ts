@@ -79,6 +79,10 @@ export const quickKeyStore = (): KeyStore =>
         : generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
   );
 
+/** The same for those who watch states and not signatures: finding primes takes its time. */
+export const ellipticKeyStore = (): KeyStore =>
+  memoryKeyStore(async (): Promise<KeyObject> => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+
 /** A journal that survives the authority, as a disk would. */
 export class MemoryJournal implements JournalFile {
   readonly path = 'authorities.json';

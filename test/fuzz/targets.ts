@@ -16,6 +16,7 @@ const wire = () => import('./targets/wire.ts');
 const admin = () => import('./targets/admin.ts');
 const settings = () => import('./targets/settings.ts');
 const ledger = () => import('./targets/ledger.ts');
+const oidc = () => import('./targets/oidc.ts');
 const registry = () => import('./targets/registry.ts');
 
 const jws = [
@@ -40,6 +41,11 @@ export const targets: Readonly<Record<string, TargetEntry>> = {
   'entry-wire': { covers: ['spiffe/entry.ts', 'server/wire.ts'], load: async () => (await entries()).entryWire },
   'entry-draft': { covers: ['cli/entry-draft.ts', 'cli/moment.ts'], load: async () => (await entries()).entryDraft },
   'entry-file': { covers: ['cli/entry-file.ts', 'cli/entry-yaml.ts'], load: async () => (await entries()).entryFile },
+  audience: {
+    covers: ['spiffe/audience.ts', 'spiffe/claims.ts', 'spiffe/template.ts'],
+    load: async () => (await oidc()).audience,
+  },
+  'issuer-url': { covers: ['spiffe/issuer.ts'], load: async () => (await oidc()).issuerUrl },
   'jwt-svid': { covers: jws, load: async () => (await tokens()).jwtSvid },
   'jwt-payload': { covers: jws, load: async () => (await tokens()).jwtPayload },
   json: { covers: ['spiffe/json.ts'], load: async () => (await bundles()).json },
