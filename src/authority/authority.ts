@@ -41,6 +41,7 @@ import type { AuthorityEvent, Orderer } from './steps.ts';
 import { type ActiveIssuers, Succession } from './succession.ts';
 import type { Vouched } from './upstream.ts';
 import type { UpstreamSettings } from './upstreams/open.ts';
+import type { VaultAuth } from './vault-login.ts';
 
 export type {
   ActiveIssuers,
@@ -62,6 +63,7 @@ export type {
   Trust,
   Upstream,
   UpstreamSettings,
+  VaultAuth,
   Vouched,
 };
 export {

@@ -106,7 +106,7 @@ const fromDisk = (certificateFile = 'chain.pem', keyFile = 'middle.key', rootsFi
 });
 const fromVault = (): UpstreamSettings => ({
   ...{ kind: 'vault-pki', address: pki.server.address, mount: 'pki', caFile: tls.caFile, timeoutMs: 20_000 },
-  tokenFile: file('token'),
+  auth: { tokenFile: file('token') },
 });
 const start = (
   upstream: UpstreamSettings,

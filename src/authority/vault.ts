@@ -2,24 +2,27 @@
 import { z } from 'zod';
 import { IdentityError } from '../errors.ts';
 import { type JsonAnswer, type JsonApiSettings, type JsonRequest, jsonApi } from '../runtime/json-api.ts';
+import { type VaultAuth, type VaultTokens, vaultTokens } from './vault-login.ts';
 
 export interface VaultAccess extends JsonApiSettings {
   /** Where the engine is mounted. */
   readonly mount: string;
   readonly namespace?: string | undefined;
-  /** Read for each call, so that whoever renews it need not tell us. */
-  readonly token: () => string;
+  /** A token that somebody keeps for us, or how we get one. */
+  readonly auth: VaultAuth;
 }
 
 export class Vault {
   readonly place: string;
   readonly #settings: VaultAccess;
   readonly #api: ReturnType<typeof jsonApi>;
+  readonly #tokens: VaultTokens;
 
   constructor(settings: VaultAccess) {
     this.place = `${settings.address} (${settings.mount})`;
     this.#settings = settings;
     this.#api = jsonApi(settings);
+    this.#tokens = vaultTokens(settings.auth, settings);
   }
 
   /** Undefined where the answer is that there is no such thing. */
@@ -32,11 +35,19 @@ export class Vault {
     throw vaultRefusal(this.place, status, faults);
   }
 
-  #send({ method, path, body }: JsonRequest): Promise<JsonAnswer> {
-    const { mount, namespace, token } = this.#settings;
+  /** A token that was taken back before its end is followed by another, once. */
+  async #send(request: JsonRequest): Promise<JsonAnswer> {
+    const token = await this.#tokens.token();
+    const answer = await this.#sendWith(token, request);
+    if (answer.status !== 403 || !this.#tokens.forget(token)) return answer;
+    return this.#sendWith(await this.#tokens.token(), request);
+  }
+
+  #sendWith(token: string, { method, path, body }: JsonRequest): Promise<JsonAnswer> {
+    const { mount, namespace } = this.#settings;
     const headers = {
       'x-vault-request': 'true',
-      'x-vault-token': token(),
+      'x-vault-token': token,
       ...(namespace === undefined ? {} : { 'x-vault-namespace': namespace }),
     };
     const request = { method, path: `/v1/${mount}${path}`, headers };

@@ -20,6 +20,10 @@ const places = {
   'gcp-kms': `{ kind: gcp-kms, key_ring: ${ring}, protection: software }`,
   'vault-transit': '{ kind: vault-transit, address: "https://vault:8200", token_file: /run/vault/token }',
 };
+const logins = {
+  'a JWT': '{ role: mayfly, jwt_file: /run/mayfly/vault.jwt }',
+  'a certificate': '{ role: mayfly, mount: cert/mayfly, certificate_file: /run/svid.pem, key_file: /run/key.pem }',
+};
 
 describe('where keys live', () => {
   it('is the disk where nothing is said', () => {
@@ -34,6 +38,25 @@ describe('where keys live', () => {
     expect(parseConfig({}, printed)).toEqual(config);
     expect(printed.includes('prefix: "mayfly-"')).toBe(!['disk', 'memory'].includes(kind));
   });
+
+  it.each(Object.entries(logins))('is known at Vault by %s', (_, login) => {
+    const config = parseConfig({}, `keys: { kind: vault-transit, address: "https://vault:8200", login: ${login} }\n`);
+    expect(parseConfig({}, printConfig(config))).toEqual(config);
+    expect(keyPlaceSettings(config.keys)).toMatchObject({ auth: { login: { role: 'mayfly' } } });
+  });
+
+  it.each([
+    ['both', 'token_file: /t, login: { role: m, jwt_file: /j }', /in token_file or in login, one of them/],
+    ['neither', 'namespace: team', /in token_file or in login, one of them/],
+    ['a login with nothing', 'login: { role: m }', /jwt_file or both certificate_file and key_file/],
+  ])('refuses %s to be known by', (_, text, message) =>
+    expect(refused(`keys: { kind: vault-transit, address: "https://vault:8200", ${text} }\n`)).toMatch(message),
+  );
+
+  it('refuses to show a certificate where nobody asks for one', () =>
+    expect(
+      refused(`keys: { kind: vault-transit, address: "http://127.0.0.1:8200", login: ${logins['a certificate']} }\n`),
+    ).toMatch(/over https alone/));
 
   it('has the names that code has', () => {
     const yaml = `keys: { kind: pkcs11, module: /m.so, token: t, pin_variable: HSM_PIN, timeout: 1m }\n`;

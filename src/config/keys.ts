@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { KeyPlaceSettings } from '../authority/authority.ts';
 import { absolutePath, duration, serviceAddress } from './fields.ts';
+import { canShow, oneAuth, saysOneAuth, showsOverTls, vaultAuth, vaultFields } from './vault.ts';
 
 /** What all kinds of names and aliases may consist of; the longest of ours then has 63 characters, as Google's may. */
 const prefix = z
@@ -49,18 +50,10 @@ const place = z.discriminatedUnion(
       endpoint: serviceAddress.optional(),
       ...elsewhere,
     }),
-    z.strictObject({
-      kind: z.literal('vault-transit'),
-      address: serviceAddress,
-      mount: z
-        .string()
-        .regex(/^[\w-]+(\/[\w-]+)*$/, 'must be a path without slashes at its ends')
-        .default('transit'),
-      namespace: z.string().min(1).optional(),
-      ca_file: absolutePath.optional(),
-      token_file: absolutePath,
-      ...elsewhere,
-    }),
+    z
+      .strictObject({ kind: z.literal('vault-transit'), ...vaultFields('transit'), ...elsewhere })
+      .refine(saysOneAuth, oneAuth)
+      .refine(canShow, showsOverTls),
   ],
   { error: 'must be disk, memory, pkcs11, aws-kms, gcp-kms or vault-transit, as in keys: { kind: disk }' },
 );
@@ -84,6 +77,6 @@ export function keyPlaceSettings(written: Place): KeyPlaceSettings {
     case 'gcp-kms':
       return { ...written, keyRing: written.key_ring, timeoutSeconds };
     case 'vault-transit':
-      return { ...written, caFile: written.ca_file, tokenFile: written.token_file, timeoutSeconds };
+      return { ...written, caFile: written.ca_file, auth: vaultAuth(written), timeoutSeconds };
   }
 }

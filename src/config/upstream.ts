@@ -1,7 +1,8 @@
 /** Who stands above the X.509 authorities, as it is written in the settings. */
 import { z } from 'zod';
 import type { UpstreamSettings } from '../authority/authority.ts';
-import { absolutePath, duration, serviceAddress } from './fields.ts';
+import { absolutePath, duration } from './fields.ts';
+import { canShow, oneAuth, saysOneAuth, showsOverTls, vaultAuth, vaultFields } from './vault.ts';
 
 const written = z.discriminatedUnion(
   'kind',
@@ -13,19 +14,15 @@ const written = z.discriminatedUnion(
       key_file: absolutePath,
       roots_file: absolutePath.optional(),
     }),
-    z.strictObject({
-      kind: z.literal('vault-pki'),
-      address: serviceAddress,
-      mount: z
-        .string()
-        .regex(/^[\w-]+(\/[\w-]+)*$/, 'must be a path without slashes at its ends')
-        .default('pki'),
-      namespace: z.string().min(1).optional(),
-      ca_file: absolutePath.optional(),
-      token_file: absolutePath,
-      roots_file: absolutePath.optional(),
-      timeout: duration(1, 120).default(10),
-    }),
+    z
+      .strictObject({
+        kind: z.literal('vault-pki'),
+        ...vaultFields('pki'),
+        roots_file: absolutePath.optional(),
+        timeout: duration(1, 120).default(10),
+      })
+      .refine(saysOneAuth, oneAuth)
+      .refine(canShow, showsOverTls),
     z.strictObject({
       kind: z.literal('mayfly'),
       admin_socket: absolutePath,
@@ -52,6 +49,10 @@ export function upstreamSettings(from: z.output<typeof written>): UpstreamSettin
   if (from.kind === 'disk') {
     return { kind: 'disk', certificateFile: from.certificate_file, keyFile: from.key_file, rootsFile };
   }
-  const { kind, address, mount, namespace, ca_file: caFile, token_file: tokenFile, timeout } = from;
-  return { ...{ kind, address, mount, namespace, caFile, tokenFile, rootsFile }, timeoutMs: timeout * 1000 };
+  const { kind, address, mount, namespace, ca_file: caFile, timeout } = from;
+  return {
+    ...{ kind, address, mount, namespace, caFile, rootsFile },
+    auth: vaultAuth(from),
+    timeoutMs: timeout * 1000,
+  };
 }

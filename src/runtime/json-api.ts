@@ -14,6 +14,8 @@ export interface JsonApiSettings {
   /** Certificates, PEM, that are believed instead of the system's. */
   readonly caFile?: string | undefined;
   readonly timeoutMs: number;
+  /** Shown to the service, PEM; then no connection is kept for another call. */
+  readonly client?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
 }
 
 export interface JsonRequest {
@@ -36,11 +38,11 @@ const longestAnswer = 1024 * 1024;
 const mostConnections = 16;
 
 /** @throws IdentityError 'unavailable', from each call, when there is no answer */
-export function jsonApi({ address, caFile, timeoutMs }: JsonApiSettings): JsonApi {
+export function jsonApi({ address, caFile, timeoutMs, client }: JsonApiSettings): JsonApi {
   const url = new URL(address);
   const ca = caFile === undefined ? undefined : readCertificates(caFile);
-  const pool = { keepAlive: true, maxSockets: mostConnections, scheduling: 'lifo' } as const;
-  const tls = { minVersion: 'TLSv1.2' as const, ...(ca === undefined ? {} : { ca }) };
+  const pool = { keepAlive: client === undefined, maxSockets: mostConnections, scheduling: 'lifo' } as const;
+  const tls = { minVersion: 'TLSv1.2' as const, ...(ca === undefined ? {} : { ca }), ...client };
   const secure = url.protocol === 'https:';
   const agent = secure ? new https.Agent({ ...pool, ...tls }) : new http.Agent(pool);
   const base = url.pathname.replace(/\/$/, '');

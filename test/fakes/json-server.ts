@@ -1,7 +1,8 @@
 /** A real HTTP(S) server for a recorded JSON contract, with what goes wrong at such servers as a switch. */
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { LocalTls } from './local-tls.ts';
 
 export interface Asked {
@@ -10,6 +11,8 @@ export interface Asked {
   readonly url: URL;
   readonly headers: http.IncomingHttpHeaders;
   readonly text: string;
+  /** Of the client, where it showed one: what it is made out to. */
+  readonly shown: string | undefined;
 }
 
 export interface Answer {
@@ -47,7 +50,10 @@ export class JsonServer implements AsyncDisposable {
 
   static async start(handle: Handler, tls?: LocalTls): Promise<JsonServer> {
     const listener: http.RequestListener = (request, response) => void serve.#serve(handle, request, response);
-    const server = tls === undefined ? http.createServer(listener) : https.createServer(tls, listener);
+    const server =
+      tls === undefined
+        ? http.createServer(listener)
+        : https.createServer({ ...tls, requestCert: true, rejectUnauthorized: false }, listener);
     const serve = new JsonServer(server, tls !== undefined);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return serve;
@@ -77,7 +83,7 @@ export class JsonServer implements AsyncDisposable {
     let text = '';
     for await (const part of request.setEncoding('utf8')) text += part;
     const url = new URL(request.url ?? '', this.address);
-    const asked = { method: request.method ?? '', url, headers: request.headers, text };
+    const asked = { method: request.method ?? '', url, headers: request.headers, text, shown: shownIn(request.socket) };
     this.asked.push(asked);
     const cut = this.#cuts();
     if (cut === 'request') return void response.destroy();
@@ -89,6 +95,9 @@ export class JsonServer implements AsyncDisposable {
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(json);
   }
 }
+
+const shownIn = (socket: Socket): string | undefined =>
+  socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.subject : undefined;
 
 const troubles: Readonly<Record<Trouble, (response: http.ServerResponse) => void>> = {
   away: (response) => void response.destroy(),

@@ -102,8 +102,7 @@ export const keyPlaces: Readonly<Record<string, () => Promise<KeyPlace>>> = {
     const { address } = vault.server;
     const tokenFile = join(tls.directory, 'token');
     writeFileSync(tokenFile, vault.token, { mode: 0o600 });
-    const token = (): string => vault.token;
-    const settings = { address, caFile: tls.caFile, timeoutMs: 20_000, mount: 'transit', token };
+    const settings = { address, caFile: tls.caFile, timeoutMs: 20_000, mount: 'transit', auth: { tokenFile } };
     return {
       open: (prefix = 'mayfly-') => vaultKeyStore({ ...settings, prefix }),
       written: (prefix) =>

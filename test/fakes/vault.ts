@@ -17,6 +17,10 @@ interface Key {
 export class FakeVault implements AsyncDisposable {
   readonly keys = new Map<string, Key>();
   token = 'hvs.testing';
+  /** Who may log in, by a JWT or by what a client certificate is made out to; each login has another token. */
+  readonly members = new Map<string, string>();
+  leaseSeconds = 3600;
+  logins = 0;
   #server: JsonServer | undefined;
 
   static async start(tls: LocalTls): Promise<FakeVault> {
@@ -34,7 +38,8 @@ export class FakeVault implements AsyncDisposable {
     await this.#server?.[Symbol.asyncDispose]();
   }
 
-  #answer({ method, url, headers, text }: Asked): Answer {
+  #answer({ method, url, headers, text, shown }: Asked): Answer {
+    if (url.pathname.startsWith('/v1/auth/')) return this.#logIn(url.pathname, text, shown);
     if (headers['x-vault-token'] !== this.token) return refused(403, 'permission denied');
     const route = /^\/v1\/transit\/(keys|sign)(?:\/([\w.-]+))?(?:\/([\w-]+))?$/.exec(url.pathname);
     if (route === null) return refused(404, `no handler for route "${url.pathname}". route entry not found.`);
@@ -46,6 +51,15 @@ export class FakeVault implements AsyncDisposable {
     if (method === 'POST') return this.#create(name, body);
     if (method === 'DELETE') return this.#delete(name);
     return this.#read(name);
+  }
+
+  #logIn(path: string, text: string, shown: string | undefined): Answer {
+    const { role, jwt, name }: Record<string, string> = JSON.parse(text);
+    const proof = path === '/v1/auth/jwt/login' ? jwt : path === '/v1/auth/cert/login' ? shown : undefined;
+    if (proof === undefined || this.members.get(proof) !== (role ?? name)) return refused(400, 'permission denied');
+    this.token = `hvs.login-${++this.logins}`;
+    const auth = { client_token: this.token, policies: ['mayfly'], lease_duration: this.leaseSeconds, renewable: true };
+    return { status: 200, body: { request_id: 'recorded', auth } };
   }
 
   #list(url: URL): Answer {

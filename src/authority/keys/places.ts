@@ -5,6 +5,7 @@ import { environment } from '../../runtime/environment.ts';
 import { diskKeyStore } from '../disk-keys.ts';
 import { type KeyStore, memoryKeyStore } from '../keys.ts';
 import { secretIn } from '../secret-file.ts';
+import type { VaultAuth } from '../vault-login.ts';
 import { awsKmsKeyStore } from './aws-kms.ts';
 import { gcpKmsKeyStore } from './gcp-kms.ts';
 import { pkcs11KeyStore } from './pkcs11.ts';
@@ -48,7 +49,7 @@ export type KeyPlaceSettings =
       readonly mount: string;
       readonly namespace?: string | undefined;
       readonly caFile?: string | undefined;
-      readonly tokenFile: string;
+      readonly auth: VaultAuth;
     } & Elsewhere);
 
 /** The disk is always among them: it is where every installation begins. */
@@ -96,7 +97,7 @@ function open(directory: string, settings: KeyPlaceSettings): KeyStore {
     case 'gcp-kms':
       return gcpKmsKeyStore({ ...settings, timeoutMs });
     case 'vault-transit':
-      return vaultKeyStore({ ...settings, timeoutMs, token: () => secretIn(settings.tokenFile) });
+      return vaultKeyStore({ ...settings, timeoutMs });
   }
 }
 

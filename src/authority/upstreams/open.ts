@@ -1,6 +1,5 @@
 /** The upstream authority that the settings name. */
 import { selfSigned } from '../certificate.ts';
-import { secretIn } from '../secret-file.ts';
 import type { UpstreamAuthority } from '../upstream.ts';
 import { type DiskUpstreamSettings, diskUpstream } from './disk.ts';
 import { type VaultPkiSettings, vaultPkiUpstream } from './vault-pki.ts';
@@ -8,12 +7,12 @@ import { type VaultPkiSettings, vaultPkiUpstream } from './vault-pki.ts';
 export type UpstreamSettings =
   | { readonly kind: 'self-signed' }
   | ({ readonly kind: 'disk' } & DiskUpstreamSettings)
-  | ({ readonly kind: 'vault-pki'; readonly tokenFile: string } & Omit<VaultPkiSettings, 'token'>);
+  | ({ readonly kind: 'vault-pki' } & VaultPkiSettings);
 
 export function openUpstream(settings: UpstreamSettings): UpstreamAuthority {
   if (settings.kind === 'disk') return diskUpstream(settings);
   if (settings.kind === 'self-signed') return ourselves;
-  return vaultPkiUpstream({ ...settings, token: () => secretIn(settings.tokenFile) });
+  return vaultPkiUpstream(settings);
 }
 
 /** Every authority is a root. */
