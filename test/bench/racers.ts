@@ -48,7 +48,7 @@ export class Racers {
 }
 
 /** What a client sends for FetchX509SVID, word for word. */
-async function recordedRequest(path: string): Promise<Buffer> {
+export async function recordedRequest(path: string): Promise<Buffer> {
   const pieces: Buffer[] = [];
   const recorder = net.createServer((connection) => connection.on('data', (piece) => pieces.push(piece))).listen(path);
   await once(recorder, 'listening');

@@ -1,9 +1,10 @@
 /** One process that is owed 1,000 SVIDs while the authority is replaced: how soon all are new, and is any message short? */
-import { startMayfly } from '../../integration/fixture.ts';
+import { type Mayfly, startMayfly } from '../../integration/fixture.ts';
 import { ledgerMoments } from '../ledger-moments.ts';
 import { costing } from '../rates.ts';
 import type { Row } from '../row.ts';
 import { type StreamEvent, Streams } from '../streams.ts';
+import { firstUid, Tenants } from '../tenants.ts';
 import { type Measure, own } from './measure.ts';
 
 const identities = 1_000;
@@ -14,7 +15,7 @@ const drafts = () =>
 
 export const authority: Measure = {
   title: 'an authority replaced',
-  run: async () => [...(await tainted()), ...(await rotated())],
+  run: async () => [...(await tainted()), ...(await crowd()), ...(await rotated())],
 };
 
 interface Listed {
@@ -32,15 +33,11 @@ async function tainted(): Promise<Row[]> {
   // Heard of below, unless something else fails before.
   told.catch(() => undefined);
   await stream.hold(1);
-  const { stdout } = await mayfly.command('authority', 'list', '--json');
-  const { authorities } = JSON.parse(stdout) as { readonly authorities: readonly Listed[] };
-  const id = authorities.find(({ kind, state }) => kind === 'x509' && state === 'active')?.id ?? '';
   const { result, ...cost } = await costing(mayfly.pid, async () => {
-    const { status, stderr } = await mayfly.command('authority', 'taint', 'x509', '--id', id, ...despiteEverything);
-    if (status !== 0) throw new Error(stderr);
+    await taint(mayfly);
     return told;
   });
-  const ordered = ledgerMoments(mayfly.dataDirectory, 'authority.tainted', 'x509').at(-1) ?? Number.NaN;
+  const ordered = taintedAt(mayfly);
   return [
     {
       measure: '1,000 SVIDs of one process, authority tainted: from its record to all new',
@@ -49,6 +46,50 @@ async function tainted(): Promise<Row[]> {
     ...messageRows('authority tainted', result.messages),
   ];
 }
+
+/** The same with 1,000 processes of as many users: each is owed two SVIDs, by entries that nobody else has. */
+async function crowd(): Promise<Row[]> {
+  await using mayfly = await startMayfly();
+  const each = Array.from({ length: identities }, (_, i) => i);
+  const owed = ['one', 'two'].flatMap((name) =>
+    each.map((i) => ({ spiffeId: `spiffe://example.org/${name}/${i}`, selectors: [`unix:uid:${firstUid + i}`] })),
+  );
+  await mayfly.operator.createAll(owed);
+  using tenants = await Tenants.hold(mayfly.socket, mayfly.directory, identities);
+  const known = new Set(tenants.messages.flatMap(({ authorities }) => authorities));
+  const told = tenants.messages.length;
+  const { result: last, ...cost } = await costing(mayfly.pid, async () => {
+    await taint(mayfly);
+    return tenants.all('all of it by another authority', ({ authorities }) => !authorities.some((id) => known.has(id)));
+  });
+  return [
+    {
+      measure: '1,000 streams of 1,000 users, two SVIDs each, authority tainted: from its record to all new',
+      ...{ value: (last - taintedAt(mayfly)) / 1000, unit: 's', goal: { atMost: 2 }, ...cost },
+    },
+    {
+      measure: '1,000 streams of 1,000 users, authority tainted: messages with one missing',
+      value: tenants.messages.filter(({ authorities }) => authorities.length !== 2).length,
+      ...{ unit: '', goal: { atMost: 0 } },
+    },
+    {
+      measure: '1,000 streams of 1,000 users, authority tainted: messages to each',
+      ...{ value: (tenants.messages.length - told) / identities, unit: '' },
+    },
+  ];
+}
+
+/** The one that signs. */
+async function taint(mayfly: Mayfly): Promise<void> {
+  const { stdout } = await mayfly.command('authority', 'list', '--json');
+  const { authorities } = JSON.parse(stdout) as { readonly authorities: readonly Listed[] };
+  const id = authorities.find(({ kind, state }) => kind === 'x509' && state === 'active')?.id ?? '';
+  const { status, stderr } = await mayfly.command('authority', 'taint', 'x509', '--id', id, ...despiteEverything);
+  if (status !== 0) throw new Error(stderr);
+}
+
+const taintedAt = ({ dataDirectory }: Mayfly): number =>
+  ledgerMoments(dataDirectory, 'authority.tainted', 'x509').at(-1) ?? Number.NaN;
 
 /** Rotation as planned, at the pace of short lives: each SVID is renewed at half of its life, all within a tenth of it. */
 async function rotated(): Promise<Row[]> {
