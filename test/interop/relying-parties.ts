@@ -1,6 +1,7 @@
 /** Clouds and databases outside SPIFFE, as far as their own code runs here, and their own clients against the rest. */
 import { check } from './checks.ts';
 import { type Clouds, startClouds } from './clouds/stage.ts';
+import { apache } from './with-apache.ts';
 import { azure } from './with-azure.ts';
 import { google } from './with-google.ts';
 import { kubernetes } from './with-kubernetes.ts';
@@ -17,4 +18,5 @@ export async function relyingParties(): Promise<void> {
   await azure(clouds);
   await kubernetes(clouds);
   await postgres(clouds);
+  await apache(clouds);
 }

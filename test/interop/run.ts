@@ -1,6 +1,6 @@
 /**
  * Strangers as judges: unmodified programs and libraries of other people against a real `./mayfly up`, each as a process
- * under a user of its own. Needs root, Go, Python, openssl, curl, certtool, strace and Ceph; what is missing counts as failed, not skipped.
+ * under a user of its own. Needs root, Go, Python, openssl, curl, certtool, strace, Ceph, PostgreSQL and Apache; what is missing counts as failed, not skipped.
  *
  *   node test/interop/run.ts
  */

@@ -116,6 +116,8 @@ async function install(directory: string, wanted: string, stamp: string): Promis
 
 /** Fails, rather than skips, when a tool is not there. */
 export async function installed(program: string, debianPackage: string): Promise<void> {
-  const { status, stderr } = await run(program, [program === 'openssl' ? 'version' : '--version']);
+  const { status, stderr } = await run(program, [
+    program === 'openssl' ? 'version' : program.endsWith('apache2') ? '-v' : '--version',
+  ]);
   if (status !== 0) throw new Error(`${program} is missing: apt-get install ${debianPackage} (${stderr.trim()})`);
 }
