@@ -15,7 +15,7 @@ const worthBytes = 24 * 1024 * 1024;
 
 export function tidyAfterStorms(clock: Clock, memory: ProcessMemory): Disposable {
   let calm = 0;
-  let usual = Number.POSITIVE_INFINITY;
+  let usual = memory.resident();
   let timer: Disposable;
 
   const isHigh = (): boolean => memory.resident() > usual + worthBytes;
