@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   durable,
   entry,
+  Fuse,
   type Machine,
   machine,
   optionsOf,
@@ -251,6 +252,67 @@ describe('an issuer above grants', () => {
     );
     expect([said.code, said.message]).toEqual(['invalid-argument', expect.stringMatching(message)]);
   });
+});
+
+describe('kill -9 of either', () => {
+  /** A taint above and a revoked JWT key below, and time for a rotation of each. */
+  async function live(one: Authority, other: Authority, fuse: Fuse): Promise<void> {
+    for (let step = 0; step < 80 && !fuse.blown; step++) {
+      if (step === 5) {
+        const order = { verb: 'taint', kind: 'x509', id: active(one) } as const;
+        for (const due of one.plan(order, () => 0).steps) await one.take(due, by).catch(() => undefined);
+      }
+      if (step === 10) {
+        const id = other.authorities().find(({ kind, state }) => kind === 'jwt' && state === 'active')?.id;
+        const { steps } = other.plan({ verb: 'revoke', kind: 'jwt', id }, () => 0);
+        for (const due of steps) await other.take(due, by).catch(() => undefined);
+      }
+      await clock.advance(6000);
+      await settled();
+    }
+  }
+
+  it.each(['above', 'below'] as const)(
+    'SE-15 R-KEY-2 the one %s, at every step: whatever is cut, what is signed below is believed above, and no key is forgotten',
+    { timeout: 120_000 },
+    async (where) => {
+      let died = 0;
+      for (let at = 1; at < 400; at++) {
+        clock = new FakeClock(Date.now());
+        const [top, bottom] = [machine(clock), machine(clock)];
+        const fuse = new Fuse(at, at % 2 === 0 ? 'before' : 'after');
+        const wired = (on: Machine, options: Partial<AuthorityOptions>, fused: boolean) => {
+          const whole = optionsOf(on, { ...life, ...options });
+          return openAuthority(fused ? fuse.wire(whole, on) : whole).catch(() => undefined);
+        };
+        const one = await wired(top, { levelsBelow: 1 }, where === 'above');
+        const line = one && new IssuerAbove(one, trustDomain);
+        const other = line && (await wired(bottom, { above: line }, where === 'below'));
+        if (one !== undefined && other !== undefined) await live(one, other, fuse);
+        await other?.close();
+        await one?.close();
+        if (!fuse.blown) break;
+        died += 1;
+        await below.close();
+        await above.close();
+        above = await start(top, { levelsBelow: 1 });
+        below = await start(bottom, { above: new IssuerAbove(above, trustDomain) });
+        await clock.advance(2000);
+        await settled();
+        await believedAbove();
+        expect([rootsOf(below), kidsOf(below)], `step ${at}`).toEqual([rootsOf(above), kidsOf(above)]);
+        for (const [on, authority] of [
+          [top, above],
+          [bottom, below],
+        ] as const) {
+          // One that was ordered and cut is noted, and is the next.
+          const known = [...authority.authorities(), ...durable(on).planned].map(({ kind, id }) => `${kind}-${id}`);
+          expect(known, `step ${at}`).toEqual(expect.arrayContaining([...(await on.keys.names())]));
+        }
+      }
+      expect(died).toBeGreaterThan(20);
+    },
+  );
 });
 
 const active = (authority: Authority): string | undefined =>
