@@ -276,6 +276,26 @@ describe('https_web', () => {
     expect(out.problems()).toEqual([]);
   });
 
+  it('goes, comes and stays as the settings say from now on; one that stays is not disturbed', async () => {
+    await serve(web, spiffe);
+    const [kept, gone] = out.addresses;
+    const socket = tls.connect({
+      port: Number(new URL(kept ?? '').port),
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+    });
+    await once(socket, 'secureConnect');
+    await out.serveAt([web, { ...spiffe, path: '/other' }]);
+    expect([out.addresses.length, out.addresses[0], socket.destroyed]).toEqual([2, kept, false]);
+    socket.destroy();
+    expect(out.addresses).not.toContain(gone);
+    const taken = Number(new URL(kept ?? '').port);
+    await expect(out.serveAt([web, { ...spiffe, port: taken }])).rejects.toThrow(`cannot listen on 127.0.0.1:${taken}`);
+    expect([out.addresses, out.problems()]).toEqual([[kept], [expect.stringContaining(`127.0.0.1:${taken}`)]]);
+    await out.serveAt([web]);
+    expect([out.addresses, out.problems()]).toEqual([[kept], []]);
+  });
+
   it('does not start with a certificate that it cannot use', async () => {
     await serve(web);
     rmSync(join(directory, 'tls.crt'));

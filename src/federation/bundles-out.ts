@@ -45,7 +45,9 @@ export interface BundlesOut {
   problems(): readonly string[];
   /** Looks at the certificates' files at once. */
   reread(): void;
-  /** From now on there, and nowhere else. */
+  /** From now on there, and nowhere else; who stays where it is notices nothing. Rejects where one cannot be had. */
+  serveAt(places: readonly EndpointPlace[]): Promise<void>;
+  /** The same of where it is put. */
   publishTo(places: readonly PublishPlace[]): void;
   /** Publishes everywhere now. */
   publish(): Promise<readonly Published[]>;
@@ -53,15 +55,10 @@ export interface BundlesOut {
 }
 
 export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOut> {
-  const { bundle, crls } = parts.authority;
   await using starting = new AsyncDisposableStack();
-  const endpoints: BundleEndpoint[] = [];
-  for (const place of parts.endpoints) {
-    const endpoint = await startBundleEndpoint({ ...place, bundle, crls, identity: await identityOf(place, parts) });
-    starting.defer(() => endpoint.close());
-    endpoints.push(endpoint);
-    parts.log.info({ address: endpoint.address, path: place.path, profile: place.profile }, 'the bundle is served');
-  }
+  const endpoints = new Endpoints(parts);
+  starting.defer(() => endpoints.serveAt([]));
+  await endpoints.serveAt(parts.endpoints);
   let publications = publicationsOf(parts.publish, parts);
   const stopPublishing = (): void => {
     for (const publication of publications) publication.stop();
@@ -69,14 +66,17 @@ export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOu
   starting.defer(stopPublishing);
   const open = starting.move();
   return {
-    addresses: endpoints.map(({ address }) => address),
+    get addresses() {
+      return endpoints.open.map(({ address }) => address);
+    },
     problems: () =>
-      [...endpoints.map((endpoint) => endpoint.problem()), ...publications.map(({ problem }) => problem)].filter(
+      [...endpoints.problems(), ...publications.map(({ problem }) => problem)].filter(
         (problem) => problem !== undefined,
       ),
     reread: () => {
-      for (const endpoint of endpoints) endpoint.reread();
+      for (const endpoint of endpoints.open) endpoint.reread();
     },
+    serveAt: (places) => endpoints.serveAt(places),
     publishTo: (places) => {
       stopPublishing();
       publications = publicationsOf(places, parts);
@@ -84,6 +84,53 @@ export async function startBundlesOut(parts: BundlesOutParts): Promise<BundlesOu
     publish: () => Promise.all(publications.map(publishNow)),
     close: () => open.disposeAsync(),
   };
+}
+
+/** Those that are open, by the place that they were asked for. */
+class Endpoints {
+  readonly #parts: BundlesOutParts;
+  readonly #open = new Map<string, BundleEndpoint>();
+  /** What the settings want and cannot have. */
+  #missing: string | undefined;
+
+  constructor(parts: BundlesOutParts) {
+    this.#parts = parts;
+  }
+
+  get open(): readonly BundleEndpoint[] {
+    return [...this.#open.values()];
+  }
+
+  problems(): readonly (string | undefined)[] {
+    return [this.#missing, ...this.open.map((endpoint) => endpoint.problem())];
+  }
+
+  /** What goes is closed first: what comes may want its address. */
+  async serveAt(places: readonly EndpointPlace[]): Promise<void> {
+    const wanted = new Map(places.map((place) => [JSON.stringify(place), place]));
+    for (const [name, endpoint] of this.#open) {
+      if (wanted.has(name)) continue;
+      this.#open.delete(name);
+      await endpoint.close();
+      this.#parts.log.info({ address: endpoint.address }, 'the bundle is not served there any more');
+    }
+    this.#missing = undefined;
+    try {
+      for (const [name, place] of wanted) if (!this.#open.has(name)) this.#open.set(name, await this.#start(place));
+    } catch (error) {
+      this.#missing = error instanceof IdentityError ? error.message : 'a bundle endpoint could not be opened';
+      throw error;
+    }
+  }
+
+  async #start(place: EndpointPlace): Promise<BundleEndpoint> {
+    const { bundle, crls } = this.#parts.authority;
+    const identity = await identityOf(place, this.#parts);
+    const endpoint = await startBundleEndpoint({ ...place, bundle, crls, identity });
+    const { path, profile } = place;
+    this.#parts.log.info({ address: endpoint.address, path, profile }, 'the bundle is served');
+    return endpoint;
+  }
 }
 
 function identityOf(place: EndpointPlace, parts: BundlesOutParts): EndpointIdentity | Promise<EndpointIdentity> {

@@ -17,7 +17,7 @@ export interface ReloadParts {
   /** The same options and the same file, read again. */
   readonly read: () => Promise<Config>;
   /** How a setting takes effect; those that are not here need a restart. */
-  readonly apply: Readonly<Partial<Record<Setting, (config: Config) => void>>>;
+  readonly apply: Readonly<Partial<Record<Setting, (config: Config) => void | Promise<void>>>>;
   readonly ledger: Pick<Ledger, 'append'>;
 }
 
@@ -50,9 +50,12 @@ export class Reload {
     const needRestart = all.filter((name) => apply[name] === undefined);
     if (all.length === 0) return { changed, needRestart };
     await ledger.append({ kind: 'config.reloaded', changed, needRestart, ...by });
-    // What needs a restart is compared with what runs again next time, and said again.
-    this.#config = { ...this.#config, ...Object.fromEntries(changed.map((name) => [name, next[name]])) };
-    for (const name of changed) apply[name]?.(this.#config);
+    // What needs a restart, or could not be had, is compared with what runs again next time.
+    const config = { ...this.#config, ...Object.fromEntries(changed.map((name) => [name, next[name]])) };
+    for (const name of changed) {
+      await apply[name]?.(config);
+      this.#config = { ...this.#config, [name]: next[name] };
+    }
     return { changed, needRestart };
   }
 }

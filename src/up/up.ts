@@ -88,6 +88,7 @@ function reloading(
     x509_svid_ttl: ttl,
     jwt_svid_ttl: ttl,
     bundle_poll_floor: ({ bundle_poll_floor: seconds }: Config) => federation.setPollFloor(seconds),
+    bundle_endpoints: ({ bundle_endpoints: places }: Config) => bundlesOut.serveAt(places.map(endpointPlace)),
     bundle_publish: ({ bundle_publish: places }: Config) => bundlesOut.publishTo(publishPlaces(places)),
   };
   const settings = (): Promise<Config> => {

@@ -1,7 +1,9 @@
 /** Settings change under a running issuer, and no stream notices. */
 import { writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../bench/free-port.ts';
 import { isoTime, leafOf, readToken } from './documents.ts';
 import { first, type Mayfly, newDirectory, startMayfly, until } from './fixture.ts';
 import type { Stream } from './workload.ts';
@@ -29,6 +31,15 @@ async function lifeOfNext(): Promise<number> {
   return (notAfter - notBefore) / 1000;
 }
 
+const answers = (endpoint: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const call = request(`https://${endpoint}/`, { rejectUnauthorized: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    call.on('error', () => resolve(false)).end();
+  });
+
 const reload = async () => JSON.parse((await mayfly.command('config', 'reload', '--json')).stdout);
 
 describe('settings that are read again', () => {
@@ -47,6 +58,18 @@ describe('settings that are read again', () => {
     expect(await reload()).toEqual({ changed: [], needRestart: [] });
   });
 
+  it('open and close bundle endpoints', async () => {
+    const endpoint = `127.0.0.1:${await freePort()}`;
+    settings(
+      `log_level: info\nx509_svid_ttl: 20m\nbundle_endpoints: [{ profile: https_spiffe, listen: "${endpoint}" }]\n`,
+    );
+    expect(await reload()).toEqual({ changed: ['bundle_endpoints'], needRestart: [] });
+    expect(await answers(endpoint)).toBe(true);
+    settings('log_level: info\nx509_svid_ttl: 20m\n');
+    expect(await reload()).toEqual({ changed: ['bundle_endpoints'], needRestart: [] });
+    expect(await answers(endpoint)).toBe(false);
+  });
+
   it('stay as they are when the file is wrong, with its line', async () => {
     settings('log_level: info\nx509_svid_ttl: 20m\ncolour: blue\n');
     const { status, stderr } = await mayfly.command('config', 'reload');
@@ -58,7 +81,7 @@ describe('settings that are read again', () => {
     const records = await mayfly.operator.records({ kind: 'config.reloaded' });
     const changes = records.map(({ json }) => JSON.parse(json)).filter(({ changed }) => changed.length > 0);
     const [asked, hung] = changes;
-    expect(changes).toHaveLength(2);
+    expect(changes).toHaveLength(4);
     expect(asked).toMatchObject({ changed: ['log_level', 'x509_svid_ttl'], actorUid: process.geteuid?.() });
     expect(hung).not.toHaveProperty('actorUid');
   });
