@@ -86,6 +86,20 @@ describe('an exchange', () => {
     }));
     expect(await exchangesIn(scene)).toMatchObject([{ serial }, { serial, kind: 'exchange.obtained' }]);
   });
+
+  it('names a token that is given once as well', async () => {
+    await using scene = await agentScene();
+    await scene.registry.createEntries([web]);
+    await scene.registry.audiences.set({
+      ...{ name: 'sts', audiences: ['sts'], algorithm: '', ttlSeconds: 0, derivedTtlSeconds: 0, claims: '' },
+      singleUse: true,
+    });
+    using client = scene.client();
+    const [one, other] = [await tokenOf(client), await tokenOf(client)];
+    expect(one).not.toBe(other);
+    await client.exchanges.record(intentFor(one), async () => ({ gain: {} }));
+    expect(await exchangesIn(scene)).toMatchObject([{ jti: one }, { jti: one }]);
+  });
 });
 
 describe('what is not put on record', () => {

@@ -120,7 +120,8 @@ export class Identities {
   async held(instance: Instance, name: { readonly jti?: string; readonly serial?: string }): Promise<HeldSvid> {
     const owed = await this.#entitled(instance);
     const held = instance.svid(name);
-    if (held !== undefined && owed.some(({ id }) => id === held.entry.id)) return held;
+    const gone = held === undefined || this.#parts.authority.revocations.has(held);
+    if (!gone && owed.some(({ id }) => id === held.entry.id)) return held;
     throw new IdentityError('not-found', 'this process holds no such SVID: fetch one on this socket and name that');
   }
 

@@ -82,7 +82,8 @@ export class Issuance {
     metrics.issued.inc({ type: 'jwt' });
     const reuseUntil = issuedAt + (expiresAt - issuedAt) / 2;
     const held = { entry, token, jti, authority: authorityId, issuedAt, expiresAt, reuseUntil };
-    if (!terms.singleUse) instance.keepToken(key, held);
+    // One that is not given again is remembered by its own name: its holder may yet say what it exchanges it for.
+    instance.keepToken(terms.singleUse ? jti : key, held);
     failpoint('agent.jwt-held');
     return held;
   }

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { buildGoLoad } from './go-load.ts';
 import { authority } from './measures/authority.ts';
 import { calls } from './measures/calls.ts';
+import { clouds } from './measures/clouds.ts';
 import { connections } from './measures/connections.ts';
 import { entries } from './measures/entries.ts';
 import { federation } from './measures/federation.ts';
@@ -26,6 +27,7 @@ const measures: readonly Measure[] = [
   push,
   federation,
   issuer,
+  clouds,
   calls,
   connections,
   issuing,
