@@ -30,7 +30,7 @@ export async function runEnv(words: readonly string[], options: EnvOptions): Pro
       'warning: tokens for azure last less than 10m here, and its libraries keep one for 5m: make the entry’s JWT-SVIDs live longer\n',
     );
   }
-  for (const { path, document } of plan.documents) writeFileAtomic(path, JSON.stringify(document, undefined, 2));
+  for (const { path, document } of plan.documents) writeFileAtomic(path, `${JSON.stringify(document, undefined, 2)}\n`);
   const session = { AWS_ROLE_SESSION_NAME: sessionName(first.spiffeId) };
   const variables = { ...(names.includes('aws') ? session : {}), ...plan.variables };
   terminal.exitCode(await whileFresh(plan, options, () => runInPlace(command, { ...plan, variables })));

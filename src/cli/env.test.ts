@@ -86,7 +86,7 @@ describe('mayfly env', () => {
       'cat $GOOGLE_APPLICATION_CREDENTIALS; echo; cat $(dirname $GOOGLE_APPLICATION_CREDENTIALS)/gcp.token';
     const words = ['gcp', '--gcp-provider', provider, '--gcp-service-account', 'app@p.iam.gserviceaccount.com'];
     const { out } = await within(words, script);
-    const [json = '', token = ''] = out.split('\n}\n');
+    const [json = '', token = ''] = out.split('\n}\n\n');
     expect(JSON.parse(`${json}}`)).toMatchObject({
       type: 'external_account',
       audience: `//iam.googleapis.com/${provider}`,

@@ -19,4 +19,17 @@ describe('the page on', () => {
     expect(steps.length).toBeGreaterThan(least);
     await takeTour(steps);
   });
+
+  it.each([
+    ['files', 4],
+    ['gcp', 3],
+    ['azure', 2],
+    ['kubernetes', 3],
+    ['vault', 3],
+    ['postgres', 3],
+  ])('federating to %s says what happens when its commands are typed', { timeout: 300_000 }, async (name, least) => {
+    const steps = stepsOf(readFileSync(join(root, `docs/federate/${name}.md`), 'utf8'));
+    expect(steps.length).toBeGreaterThanOrEqual(least);
+    await takeTour(steps);
+  });
 });
