@@ -10,6 +10,7 @@ import { feed } from './feed.ts';
 import type { Member } from './roster.ts';
 import { handleOf } from './socket-handle.ts';
 import { flatten } from './stream-table.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** Why we ended a connection. */
 export type Cut = 'protocol-error' | 'flood' | 'silent' | 'no-greeting' | 'no-call' | 'idle' | 'goaway' | 'deaf';
@@ -44,6 +45,8 @@ const farewellMs = 1_000;
 const deafMs = 60_000;
 /** Calls that a caller may give up before they are answered, and hang up, without being one who breaks things. */
 const mostUnanswered = 16;
+/** Calls given up unanswered. nghttp2 takes twice as many, and then ends the connection without a word to us. */
+const givenUp = { most: 500, perSecond: 30 };
 /** What may come without being of a call: settings, pings, windows. More comes from floods of whatever frames. */
 const restBytes = { most: 256 * 1024, perSecond: 4 * 1024 };
 
@@ -68,6 +71,8 @@ export class GrpcConnection implements Member {
   #called = false;
   /** Calls that ended without an answer. */
   #unanswered = 0;
+  readonly #patience = new TokenBucket(givenUp, this.#at);
+  #tried = false;
   #open = 0;
   #farewell: Disposable | undefined;
   /** Bytes that may still come before the next call, and when that was. */
@@ -124,8 +129,9 @@ export class GrpcConnection implements Member {
     const most = restBytes.most + this.#open * this.#callBytes;
     this.#rest = Math.min(most, this.#rest + ((now - this.#restAt) * restBytes.perSecond) / 1000) - bytes;
     this.#restAt = now;
-    if (this.#rest < 0) this.#cut('flood');
-    return this.#rest >= 0;
+    const flood = this.#rest < 0 || this.#tried;
+    if (flood) this.#cut('flood');
+    return !flood;
   }
 
   #window(): { readonly initialWindowSize?: number } {
@@ -153,14 +159,22 @@ export class GrpcConnection implements Member {
     stream.on('error', () => undefined);
     this.#called = true;
     this.#rest += this.#callBytes;
-    if (stream.destroyed || stream.closed) return;
+    if (stream.destroyed || stream.closed) {
+      this.#gaveUp();
+      return;
+    }
     this.#open += 1;
     stream.once('close', () => {
       this.#open -= 1;
-      if (!stream.headersSent) this.#unanswered += 1;
       this.#at = elapsed();
+      if (!stream.headersSent) this.#gaveUp();
     });
     this.#parts.begin(stream, headers, raw);
+  }
+
+  #gaveUp(): void {
+    this.#unanswered += 1;
+    if (!this.#patience.take(elapsed())) this.#tried = true;
   }
 
   /**

@@ -1,6 +1,7 @@
 /** What `make flood` measures, judged without a clock: nobody else fails, nothing grows, whoever floods is cut. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../bench/free-port.ts';
 import { eventually } from '../fakes/eventually.ts';
 import { type Attack, attacks } from './attacks.ts';
 import type { Counts } from './hostile.ts';
@@ -81,4 +82,15 @@ describe('under flood', { timeout: 120_000 }, () => {
       await expectUnharmed(neighbour, 600);
     },
   );
+
+  it('R-NET-1 whoever gives up call after call is not let in any more, and it is counted why', async () => {
+    const port = await freePort();
+    await using watched = await Scene.open(0, ['--http', `127.0.0.1:${port}`]);
+    const attack = attacks.find(({ name }) => name === 'rapid reset') as Attack;
+    await watched.attack(attack, { ms: 1_000, until: { cut: 200 }, niceness: 0 });
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(Number(/^mayfly_connections_cut_total\{reason="flood"\} (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(20);
+    expect(metrics).toMatch(/^mayfly_connections_refused_total\{reason="breaches-of-user"\} \d+$/m);
+    expect((await watched.neighbour(200)).failures).toEqual([]);
+  });
 });

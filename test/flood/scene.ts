@@ -30,9 +30,9 @@ export class Scene implements AsyncDisposable {
   #changing: Entry;
 
   /** @param niceness of the server and the neighbour, as in nice(1) */
-  static async open(niceness = 0): Promise<Scene> {
+  static async open(niceness = 0, flags: readonly string[] = []): Promise<Scene> {
     const prefix = ['nice', '-n', String(niceness)];
-    const mayfly = await startMayfly({ flags: ['--log-level', 'warn'], prefix });
+    const mayfly = await startMayfly({ flags: ['--log-level', 'warn', ...flags], prefix });
     const owed = (uid: number, name: string) => ({
       spiffeId: `spiffe://example.org/${name}`,
       selectors: [`unix:uid:${uid}`],
