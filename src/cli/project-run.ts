@@ -9,7 +9,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { storageError } from '../runtime/files.ts';
 import { createLog, type Log } from '../runtime/log.ts';
 import { systemRandom } from '../runtime/random.ts';
-import { endRequested, stayAlive } from '../runtime/signals.ts';
+import { endRequested, onHangup, stayAlive } from '../runtime/signals.ts';
 import { WorkloadApiClient } from '../sdk/client.ts';
 import { identitiesOf } from './identities.ts';
 import type { Answer } from './leaf.ts';
@@ -19,29 +19,57 @@ import { moment, table } from './text.ts';
 
 const patienceMs = 10_000;
 
-/** Until a signal asks for the end, or, with `once`, until every file is there. */
+/** Until a signal asks for the end, or, with `once`, until every file is there. At SIGHUP the file is read again. */
 export async function runProject(file: string, { once }: ProjectOptions): Promise<void> {
   const { path, projection } = await read(file);
   const log = createLog('info');
   const { socket } = projection;
   using client = new WorkloadApiClient({ address: endpointAddress(socket === undefined ? {} : { socket }) });
   const done = new AbortController();
+  const parts = { identities: identitiesOf(client), clock: systemClock, random: systemRandom };
   const said = new Map<string, string>();
-  const projector = new Projector(projection, {
-    ...{ identities: identitiesOf(client), clock: systemClock, random: systemRandom },
-    changed: (state) => {
+  const projectorOf = (projected: Projection): Projector => {
+    const changed = (state: FileState): void => {
       tell(state, said, log);
-      if (once === true && projector.complete) done.abort();
-    },
-  });
+      if (once === true && made.complete) done.abort();
+    };
+    const made: Projector = new Projector(projected, { ...parts, changed });
+    return made;
+  };
   const startedAt = systemClock.now();
+  let projector = projectorOf(projection);
   const status = () => ({ file: path, pid: process.pid, startedAt, files: projector.states });
   const places = { socket: projection.status ?? statusSocket(path), metrics: projection.metrics };
   await using _status = await serveStatus(places, status);
   using _alive = stayAlive();
   void endRequested().then(() => done.abort());
-  await projector.run(done.signal);
+  while (!done.signal.aborted) {
+    const next = await untilReread(projector, file, done.signal, log);
+    if (next !== undefined) projector = projectorOf(next);
+  }
   if (once === true && !projector.complete) throw new IdentityError('cancelled', 'ended before every file was there');
+}
+
+/** Keeps the files until the end, or until the file says something else: a faulty one changes nothing. */
+async function untilReread(
+  projector: Projector,
+  file: string,
+  done: AbortSignal,
+  log: Log,
+): Promise<Projection | undefined> {
+  const turn = new AbortController();
+  let next: Projection | undefined;
+  using _hangup = onHangup(() => {
+    read(file).then(
+      ({ projection }) => {
+        next = projection;
+        turn.abort();
+      },
+      (error: Error) => log.warn({ problem: error.message }, 'the file is not taken; what was there goes on'),
+    );
+  });
+  await projector.run(AbortSignal.any([done, turn.signal]));
+  return next;
 }
 
 export async function projectStatus(file: string): Promise<Answer> {

@@ -165,6 +165,18 @@ certificates: [{ certificate: tls.crt, key: tls.key, bundle: ca.crt }]
     expect(audienceOf(read('v.token'))).toEqual(['vault']);
   });
 
+  it('reads its file again at SIGHUP; a faulty one changes nothing', async () => {
+    const child = await keep('tokens: [{ audience: vault, file: v.token }]');
+    await eventually('it is there', () => written('v.token'));
+    writeFileSync(join(directory, 'p.yaml'), 'tokens: [{ audience: vault, fil: w.token }]');
+    child.kill('SIGHUP');
+    await eventually('the fault is told', () => child.log.includes('the file is not taken'));
+    writeFileSync(join(directory, 'p.yaml'), 'tokens: [{ audience: vault, file: w.token }]');
+    child.kill('SIGHUP');
+    await eventually('it is there', () => written('w.token'));
+    expect((await statusOf()).files).toMatchObject([{ files: [join(directory, 'w.token')], state: 'fresh' }]);
+  });
+
   it('has metrics where the file says so', async () => {
     const port = 20_000 + (process.pid % 20_000);
     await keep(

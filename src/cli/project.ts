@@ -17,8 +17,8 @@ export function define(command: Command): void {
     about:
       'Each file is replaced whole, mode 0600 unless said otherwise; a certificate, its key and its bundle go together. ' +
       'Tokens are renewed at about half of their life, certificates when the agent has a new one. What cannot be written ' +
-      'leaves the last good file and is tried again. A refusal takes the files away. What is attested is `mayfly project` ' +
-      'itself, not who reads the files. docs/federate/files.md shows what goes into the file.',
+      'leaves the last good file and is tried again. A refusal takes the files away. At SIGHUP the file is read again. What ' +
+      'is attested is `mayfly project` itself, not who reads the files. docs/federate/files.md shows what goes into the file.',
     prints: shapes.nothing,
     examples: ['mayfly project /etc/app/identity.yaml', 'mayfly project --once identity.yaml'],
     act: async ([file], options): Promise<undefined> => {

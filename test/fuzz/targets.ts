@@ -17,6 +17,7 @@ const admin = () => import('./targets/admin.ts');
 const settings = () => import('./targets/settings.ts');
 const ledger = () => import('./targets/ledger.ts');
 const oidc = () => import('./targets/oidc.ts');
+const cloud = () => import('./targets/cloud.ts');
 const registry = () => import('./targets/registry.ts');
 
 const jws = [
@@ -46,6 +47,12 @@ export const targets: Readonly<Record<string, TargetEntry>> = {
     load: async () => (await oidc()).audience,
   },
   'issuer-url': { covers: ['spiffe/issuer.ts'], load: async () => (await oidc()).issuerUrl },
+  'token-answer': { covers: ['cloud/fault.ts', 'cloud/oauth.ts'], load: async () => (await cloud()).tokenAnswer },
+  projection: {
+    covers: ['cloud/projection.ts', 'runtime/yaml-record.ts', 'runtime/yaml.ts'],
+    load: async () => (await cloud()).projection,
+  },
+  'cloud-names': { covers: ['cloud/gcp.ts', 'cloud/kubernetes.ts'], load: async () => (await cloud()).cloudNames },
   'jwt-svid': { covers: jws, load: async () => (await tokens()).jwtSvid },
   'jwt-payload': { covers: jws, load: async () => (await tokens()).jwtPayload },
   json: { covers: ['spiffe/json.ts'], load: async () => (await bundles()).json },
