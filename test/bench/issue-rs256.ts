@@ -1,6 +1,6 @@
 /**
- * RS256 tokens as fast as one core makes them, each newly signed: no socket, no ledger. Prints the rate as JSON. To be run
- * on one core: the signatures are made in the thread pool.
+ * RS256 tokens, each newly signed: no socket, no ledger. Prints how many for each CPU second of all threads as JSON, which is
+ * how openssl measures itself: the signatures are made in the thread pool.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,8 +20,8 @@ const request = { terms: { ...ordinaryTerms, algorithm: 'RS256', federated: true
 /** In flight, so that the pool always has the next one. */
 const lanes = 8;
 
-async function perSecond(authority: Authority, ms: number): Promise<number> {
-  const [start, end] = [performance.now(), performance.now() + ms];
+async function perCpuSecond(authority: Authority, ms: number): Promise<number> {
+  const [used, end] = [process.cpuUsage(), performance.now() + ms];
   let count = 0;
   const lane = async (): Promise<void> => {
     for (; performance.now() < end; count++) {
@@ -29,7 +29,8 @@ async function perSecond(authority: Authority, ms: number): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
-  return (count / (performance.now() - start)) * 1000;
+  const { user, system } = process.cpuUsage(used);
+  return count / ((user + system) / 1e6);
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'mayfly-bench-'));
@@ -39,8 +40,8 @@ try {
     ...{ caTtlSeconds: 86_400, x509SvidTtlSeconds: 3_600, jwtSvidTtlSeconds: 300, record: async () => undefined },
     issuer: Issuer.parse('https://id.example.org'),
   });
-  await perSecond(authority, 1_000);
-  process.stdout.write(JSON.stringify({ perSecond: await perSecond(authority, 3_000) }));
+  await perCpuSecond(authority, 1_000);
+  process.stdout.write(JSON.stringify({ perCpuSecond: await perCpuSecond(authority, 3_000) }));
   await authority.close();
 } finally {
   rmSync(directory, { recursive: true, force: true });
