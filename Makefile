@@ -85,4 +85,4 @@ docs: setup ## generate docs/commands.md from the program itself, docs/security.
 
 clean: ## remove what was generated
 	rm -rf dist src/gen coverage test/bench/go/bin test/fuzz/go/bin test/interop/go/bin test/interop/py/venv test/interop/aws-cli/venv test/interop/kubernetes/bin \
-		test/interop/azure/node_modules
+		test/interop/azure/node_modules test/interop/oauth/node_modules

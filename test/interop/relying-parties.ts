@@ -5,6 +5,7 @@ import { apache } from './with-apache.ts';
 import { azure } from './with-azure.ts';
 import { google } from './with-google.ts';
 import { kubernetes } from './with-kubernetes.ts';
+import { oauth } from './with-oauth.ts';
 import { postgres } from './with-postgres.ts';
 
 export async function relyingParties(): Promise<void> {
@@ -16,6 +17,7 @@ export async function relyingParties(): Promise<void> {
   await using clouds = opened;
   await google(clouds);
   await azure(clouds);
+  await oauth(clouds);
   await kubernetes(clouds);
   await postgres(clouds);
   await apache(clouds);

@@ -53,13 +53,12 @@ export async function buildKubernetes(): Promise<void> {
   if (!built) await goBuild(kubernetesDirectory, ['-o', 'bin/kubernetes', '.']);
 }
 
-const azureDirectory = join(here, 'azure');
+/** Apart from our own packages: they bring some that mayfly must not have. */
+export const buildAzure = (): Promise<void> => installNode(join(here, 'azure'));
+export const buildOauth = (): Promise<void> => installNode(join(here, 'oauth'));
 
-/** Apart from our own packages: it brings some that mayfly must not have. */
-export async function buildAzure(): Promise<void> {
-  const [wanted, have] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
-    join(azureDirectory, file),
-  );
+async function installNode(directory: string): Promise<void> {
+  const [wanted, have] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) => join(directory, file));
   if (
     have !== undefined &&
     wanted !== undefined &&
@@ -68,7 +67,7 @@ export async function buildAzure(): Promise<void> {
   )
     return;
   const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const installed = await run('npm', words, { cwd: azureDirectory, timeout: 5 * minutes });
+  const installed = await run('npm', words, { cwd: directory, timeout: 5 * minutes });
   if (installed.status !== 0) throw new Error(`npm ci: ${installed.stderr.trim().split('\n').at(-1)}`);
 }
 
