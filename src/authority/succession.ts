@@ -80,7 +80,7 @@ export class Succession {
     for (const record of succession.authorities) if (record.state === 'active') succession.#setIssuer(record);
     for (const record of succession.authorities)
       if (isHeld(record)) await succession.tokenKeys.certify(record, succession.#keyring.signerOf(record.id));
-    succession.tokenKeys.tell(succession.authorities);
+    succession.tokenKeys.tell(parts.journal.content);
     await succession.listRevoked();
     return succession;
   }
@@ -182,7 +182,7 @@ export class Succession {
       else {
         if (record.state === 'active') this.#setIssuer(record);
         await this.tokenKeys.certify(record, this.#keyring.signerOf(record.id));
-        this.tokenKeys.tell(this.authorities);
+        this.tokenKeys.tell(this.#parts.journal.content);
       }
     }
   }
@@ -221,7 +221,7 @@ export class Succession {
     failpoint('authority.activated-journaled');
     if (previous !== undefined) this.#keyring.release(previous);
     this.#setIssuer(record);
-    this.tokenKeys.tell(this.authorities);
+    this.tokenKeys.tell(this.#parts.journal.content);
     failpoint('authority.active');
   }
 
@@ -233,7 +233,7 @@ export class Succession {
     failpoint('authority.retired-journaled');
     this.#keyring.release(record);
     this.active.set({ ...this.active.value, [record.kind]: undefined });
-    this.tokenKeys.tell(this.authorities);
+    this.tokenKeys.tell(this.#parts.journal.content);
   }
 
   /** Still published: what it signed is believed until it has been signed anew. */
@@ -244,7 +244,7 @@ export class Succession {
     journal.write({ authorities: apply(this.authorities, { do: 'taint', id: record.id }, clock.now()) });
     failpoint('authority.tainted-journaled');
     this.standing.set(standingOf(this.#parts));
-    this.tokenKeys.tell(this.authorities);
+    this.tokenKeys.tell(this.#parts.journal.content);
     failpoint('authority.tainted');
   }
 
@@ -305,7 +305,7 @@ export class Succession {
     this.standing.set(standingOf(this.#parts));
     await this.listRevoked();
     this.bundle.set(bundleOf(this.#parts));
-    this.tokenKeys.tell(this.authorities);
+    this.tokenKeys.tell(this.#parts.journal.content);
   }
 
   /** Never below the seconds since the epoch: a directory that was restored or begun anew still goes on from above. */

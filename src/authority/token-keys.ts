@@ -2,8 +2,9 @@
 import type { Log } from '../runtime/log.ts';
 import { joseAlgorithm, type Signer } from '../runtime/signer.ts';
 import { Watch } from '../runtime/watch.ts';
-import type { TokenKey } from '../spiffe/oidc.ts';
-import type { AuthorityRecord } from './journal.ts';
+import { algorithmOf, type TokenKey } from '../spiffe/oidc.ts';
+import type { AuthorityRecord, JournalContent } from './journal.ts';
+import type { JwtKey } from './nested/trust.ts';
 import { keyOf, signersOfTokens } from './publication.ts';
 import type { AuthorityState } from './rotation.ts';
 import { tokenCertificate } from './token-certificate.ts';
@@ -17,6 +18,15 @@ export interface TokenKeysParts {
 /** Those that sign now come first, because some read no further; a key that may be in other hands comes last. */
 const ranks: readonly AuthorityState[] = ['active', 'prepared', 'old', 'tainted'];
 
+type Told = Pick<JournalContent, 'authorities' | 'below' | 'above'>;
+
+/** Nobody's signature is believed by a key of another kind, so one is not shown. */
+function shownOf({ id, publicKey }: JwtKey): TokenKey[] {
+  const key = keyOf(publicKey);
+  const algorithm = algorithmOf(key);
+  return algorithm === undefined ? [] : [{ keyId: id, publicKey: key, algorithm, signsNow: false }];
+}
+
 export class TokenKeys {
   readonly all = new Watch<readonly TokenKey[]>([]);
   readonly #parts: TokenKeysParts;
@@ -26,13 +36,16 @@ export class TokenKeys {
     this.#parts = parts;
   }
 
-  tell(authorities: readonly AuthorityRecord[]): void {
+  /** Ours, then those of the issuers below and above, who are believed for the same trust domain. */
+  tell({ authorities, below, above }: Told): void {
     const known = signersOfTokens(authorities);
     for (const id of this.#certificates.keys()) if (!known.some((one) => one.id === id)) this.#certificates.delete(id);
     const ordered = known.toSorted(
       (a, b) => ranks.indexOf(a.state) - ranks.indexOf(b.state) || a.kind.length - b.kind.length,
     );
-    this.all.set(ordered.map((record) => this.#shown(record)));
+    const own = new Set(known.map(({ id }) => id));
+    const others = [...below, ...(above?.jwtKeys ?? [])].filter(({ id }) => !own.has(id));
+    this.all.set([...ordered.map((record) => this.#shown(record)), ...others.flatMap(shownOf)]);
   }
 
   /** A key that is away, or that signs no certificates, is served without one: few relying parties want it. */

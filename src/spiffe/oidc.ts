@@ -9,6 +9,13 @@ import { writePlainKey } from './jwk.ts';
 
 export type TokenAlgorithm = 'ES256' | 'ES384' | 'RS256';
 
+/** What such a key signs here; undefined for one that signs no tokens of ours. */
+export function algorithmOf(key: KeyObject): TokenAlgorithm | undefined {
+  if (key.asymmetricKeyType === 'rsa') return 'RS256';
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  return curve === 'prime256v1' ? 'ES256' : curve === 'secp384r1' ? 'ES384' : undefined;
+}
+
 export interface TokenKey {
   readonly keyId: string;
   readonly publicKey: KeyObject;

@@ -73,6 +73,18 @@ describe('an issuer below another', () => {
     expect(down?.nested.map(({ kind }) => kind)).toContain('upstream.heard');
   });
 
+  it('R-NET-4 gives relying parties the keys of both, its own that signs first', async () => {
+    const kids = (authority: Authority) => authority.tokenKeys.value.map(({ keyId }) => keyId);
+    for (const authority of [above, below]) {
+      expect(kids(authority).toSorted()).toEqual(kidsOf(above));
+      expect(kids(authority)[0]).toBe(authority.active.value.jwt?.id);
+    }
+    await below.take({ do: 'prepare', kind: 'jwt', id: undefined }, by);
+    await settled();
+    expect(kids(above).toSorted()).toEqual(kids(below).toSorted());
+    expect(kids(above)).toHaveLength(3);
+  });
+
   it('XR-11 rotates with it and by itself, and at every moment everybody believes everybody', async () => {
     const signers = new Set<string>();
     for (let step = 0; step < 240; step++) {
