@@ -113,6 +113,7 @@ const edits = [
   `update entries set selectors = '["unix:uid:1"]' where id = ${oneEntry}`,
   `update entries set expires_at = 99999999999999 where id = ${oneEntry}`,
   `update entries set revision = revision + 1 where id = ${oneEntry}`,
+  `update entries set subject = 'root' where id = ${oneEntry}`,
   `delete from entries where id = ${oneEntry}`,
   'update people set enabled = 1 - enabled',
   "update registry set trust_domain = 'other.org'",
