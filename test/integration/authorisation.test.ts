@@ -63,7 +63,8 @@ const methods = fromBinary(FileDescriptorSetSchema, descriptors).file.flatMap((f
     service.method.map((method) => `${file.package === '' ? '' : `${file.package}.`}${service.name}/${method.name}`),
   ),
 );
-const ofOperators = methods.filter((name) => name.startsWith('mayfly.admin.'));
+/** Issuers below ask on the operators' socket, too. */
+const ofOperators = methods.filter((name) => /^mayfly\.(admin|downstream)\./.test(name));
 const ofWorkloads = methods.filter((name) => !ofOperators.includes(name));
 
 let mayfly: Mayfly;
