@@ -1,6 +1,6 @@
 /** IAM Roles Anywhere, CreateSession: an X.509-SVID becomes a session of a role. Its key signs the request. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { type AwsRole, type AwsSession, checkPrincipal, refusals } from './aws.ts';
+import { type AwsRole, type AwsSession, checkPrincipal, momentOf, refusals } from './aws.ts';
 import { type AwsCertificate, signWithCertificate } from './aws-signature.ts';
 import { jsonFault } from './fault.ts';
 import { askRelyingParty, RelyingError, type RelyingParts } from './http.ts';
@@ -39,7 +39,7 @@ export async function createSession(
       signal,
       parts,
     );
-    return read(answer.body, question);
+    return readCreatedSession(answer.body, question);
   } catch (error) {
     throw heard.explained(error);
   }
@@ -57,12 +57,16 @@ function signedRequest(question: CreateSessionQuestion, at: number) {
   return { url: url.href, headers, body };
 }
 
-function read(body: string, { endpoint, role, sessionName }: CreateSessionQuestion): AwsSession {
+/** @throws RelyingError where it is not the session that was asked for */
+export function readCreatedSession(
+  body: string,
+  { endpoint, role, sessionName }: Pick<CreateSessionQuestion, 'endpoint' | 'role' | 'sessionName'>,
+): AwsSession {
   const [set] = membersOf(body)?.['credentialSet'] ?? [];
   const credentials = set?.credentials ?? {};
   const text = (name: string): string => (typeof credentials[name] === 'string' ? credentials[name] : '');
   const [accessKeyId, secretAccessKey, sessionToken] = ['accessKeyId', 'secretAccessKey', 'sessionToken'].map(text);
-  const expiresAt = Date.parse(text('expiration'));
+  const expiresAt = momentOf(text('expiration'));
   if (!accessKeyId || !secretAccessKey || !sessionToken || Number.isNaN(expiresAt)) {
     const message = `the answer of ${endpoint} has no credentials in it`;
     throw new RelyingError('unavailable', message, { reason: 'relying-refusal' });

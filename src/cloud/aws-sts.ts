@@ -1,5 +1,5 @@
 /** AssumeRoleWithWebIdentity: a JWT-SVID becomes a session of a role. The request is not signed: the token is the proof. */
-import { type AwsRole, type AwsSession, checkPrincipal, refusals } from './aws.ts';
+import { type AwsRole, type AwsSession, checkPrincipal, momentOf, refusals } from './aws.ts';
 import { askRelyingParty, RelyingError, type RelyingParts, type RelyingRequest } from './http.ts';
 import { parseXml, type XmlTexts } from './xml.ts';
 
@@ -23,7 +23,7 @@ export async function assumeRoleWithWebIdentity(
   const heard = refusals(advice);
   try {
     const { body } = await askRelyingParty(request(question, heard), signal, parts);
-    return read(body, question);
+    return readWebIdentitySession(body, question);
   } catch (error) {
     throw heard.explained(error);
   }
@@ -45,11 +45,11 @@ function request(question: WebIdentityQuestion, heard: { fault: string | undefin
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     accepts: 'xml',
     fault: (answer) => {
-      const [fault, message] = readError(answer);
+      const [fault, message] = readStsError(answer);
       heard.fault = fault;
       return fault === undefined ? undefined : [fault, message].filter(Boolean).join(': ');
     },
-    passes: ({ body }) => mayPass.has(readError(body)[0] ?? ''),
+    passes: ({ body }) => mayPass.has(readStsError(body)[0] ?? ''),
     ...(ca === undefined ? {} : { ca }),
   };
 }
@@ -62,7 +62,7 @@ const mayPass: ReadonlySet<string> = new Set([
   'RequestLimitExceeded',
 ]);
 
-function readError(body: string): readonly [code?: string, message?: string] {
+export function readStsError(body: string): readonly [code?: string, message?: string] {
   const texts = textsOf(body);
   // Ceph answers without the outer element.
   const root = texts?.has('ErrorResponse/Error/Code') ? 'ErrorResponse/Error' : 'Error';
@@ -78,7 +78,11 @@ function textsOf(body: string): XmlTexts | undefined {
   }
 }
 
-function read(body: string, { endpoint, role, sessionName, subject }: WebIdentityQuestion): AwsSession {
+/** @throws RelyingError where it is not the session that was asked for */
+export function readWebIdentitySession(
+  body: string,
+  { endpoint, role, sessionName, subject }: Omit<WebIdentityQuestion, 'token'>,
+): AwsSession {
   const texts = textsOf(body);
   const text = (name: string): string =>
     texts?.get(`AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/${name}`) ?? '';
@@ -86,7 +90,7 @@ function read(body: string, { endpoint, role, sessionName, subject }: WebIdentit
     accessKeyId: text('Credentials/AccessKeyId'),
     secretAccessKey: text('Credentials/SecretAccessKey'),
     sessionToken: text('Credentials/SessionToken'),
-    expiresAt: Date.parse(text('Credentials/Expiration')),
+    expiresAt: momentOf(text('Credentials/Expiration')),
     principal: text('AssumedRoleUser/Arn'),
   };
   const { accessKeyId, secretAccessKey, sessionToken, expiresAt, principal } = session;

@@ -82,9 +82,13 @@ export function checkSessionPrefix(text: string): string {
 /** What CloudTrail shows beside each call: it leads back to the record of this exchange. */
 export const sessionName = (prefix: string, exchange: string): string => `${prefix}-${exchange}`;
 
+/** RFC 3339 in UTC; Ceph has nanoseconds. NaN where it is something else, which `Date.parse` might well make a moment of. */
+export const momentOf = (text: string): number =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(text) ? Date.parse(text) : Number.NaN;
+
 /** A session for another role than was asked for, or under another name, is not ours, whoever sent it. */
 export function checkPrincipal(principal: string, role: AwsRole, session: string): void {
-  if (principal.endsWith(`:assumed-role/${role.name}/${session}`)) return;
+  if (principal === `arn:${role.partition}:sts::${role.account}:assumed-role/${role.name}/${session}`) return;
   throw new RelyingError('unavailable', 'the answer of AWS is about another role or another session', {
     reason: 'relying-refusal',
   });

@@ -48,7 +48,8 @@ const text = (value: unknown): string => (typeof value === 'string' || typeof va
 function withoutSecrets(said: string, { body = '', headers = {} }: RelyingRequest): string {
   const sent = [...sentValues(body), ...Object.values(headers)].filter((value) => value.length >= shortestSecret);
   const bare = sent.reduce((left, value) => left.replaceAll(value, '…'), said);
-  return bare.replaceAll(/[\w-]{8,}\.[\w-]{8,}(\.[\w-]*)?/g, (match) => (match.startsWith('ey') ? '…' : match));
+  // A token begins where a word does: looked for anywhere else, a long word costs its length squared.
+  return bare.replaceAll(/(?<![\w-])ey[\w-]{6,}\.[\w-]{8,}(\.[\w-]*)?/g, '…');
 }
 
 function sentValues(body: string): string[] {

@@ -63,6 +63,7 @@ describe('the XML of an answer', () => {
 
   it.each([
     ['blanks in a tag', `<a${' '.repeat(200_000)}`],
+    ['a name without end', `<${'ul'.repeat(100_000)}`],
     ['tags that do not end', '<a '.repeat(60_000)],
     ['ampersands', `<a>${'&'.repeat(200_000)}</a>`],
   ])('costs no more than its length: %s', (_, document) => {

@@ -10,7 +10,8 @@ export type XmlTexts = ReadonlyMap<string, string>;
 
 const deepest = 32;
 const prolog = /^\uFEFF?\s*(?:<\?xml[^?<>]*\?>)?/;
-const piece = /<(\/?)([A-Za-z_][\w.:-]*)([^<>]*)>|[^<]+/y;
+/** What follows a name begins with what a name has not: there is one way to divide a tag, and so one to fail. */
+const piece = /<(\/?)([A-Za-z_][\w.:-]*)((?:[\s/][^<>]*)?)>|[^<]+/y;
 
 /** @throws IdentityError 'unavailable', because it was somebody else's answer */
 export function parseXml(document: string): XmlTexts {

@@ -18,6 +18,7 @@ const settings = () => import('./targets/settings.ts');
 const ledger = () => import('./targets/ledger.ts');
 const oidc = () => import('./targets/oidc.ts');
 const cloud = () => import('./targets/cloud.ts');
+const aws = () => import('./targets/aws.ts');
 const registry = () => import('./targets/registry.ts');
 
 const jws = [
@@ -99,5 +100,15 @@ export const targets: Readonly<Record<string, TargetEntry>> = {
   'ledger-line': { covers: ['ledger/chain.ts', 'ledger/record.ts'], load: async () => (await ledger()).ledgerLine },
   'ledger-files': { covers: files, load: async () => (await ledger()).ledgerFiles() },
   journal: { covers: ['authority/journal.ts'], load: async () => (await ledger()).journal },
+  xml: { covers: ['cloud/xml.ts'], load: async () => (await aws()).xml },
+  'sts-answer': {
+    covers: ['cloud/xml.ts', 'cloud/aws-sts.ts', 'cloud/aws.ts'],
+    load: async () => (await aws()).stsAnswer,
+  },
+  'relying-fault': { covers: ['cloud/fault.ts'], load: async () => (await aws()).relyingFault },
+  'roles-anywhere-answer': {
+    covers: ['cloud/aws-roles-anywhere.ts', 'cloud/aws.ts'],
+    load: async () => (await aws()).rolesAnywhereAnswer,
+  },
   registry: { covers: rows, load: async () => (await registry()).registryFile() },
 };
