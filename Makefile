@@ -55,7 +55,7 @@ acceptance: setup ## every MUST of the SPIFFE acceptance table, with the test th
 bench: setup ## rates, latencies and memory beside their goals, as one table and as JSON (needs Go, h2load)
 	node test/bench/run.ts
 
-soak: setup ## half an hour of half load: is memory flat? MINUTES=… and 1,000 rotations under handshakes, ROTATIONS=… (needs root, Go)
+soak: setup ## half an hour of half load, after a quarter to settle: is memory flat? MINUTES=… and 1,000 rotations under handshakes, ROTATIONS=… (needs root, Go)
 	node test/bench/soak.ts --minutes $(or $(MINUTES),30)
 	node test/interop/marathon.ts --rotations $(or $(ROTATIONS),1000)
 

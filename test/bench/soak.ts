@@ -1,5 +1,5 @@
 /**
- * `make soak`, or `node test/bench/soak.ts --minutes 30`: about half of what the issuer can bear, of everything at once,
+ * `make soak`, or `node test/bench/soak.ts --minutes 30`, which takes 45: about half of what the issuer can bear, of everything at once,
  * for as long as one has; then, is its memory flat, and is everything given back that was taken?
  */
 import { copyFileSync } from 'node:fs';
@@ -25,8 +25,11 @@ export interface Soak {
 }
 
 const sampleMs = 5_000;
-/** Until caches are full and the heap has found its size; of a short soak, the first third. */
-const settlingMinutes = (minutes: number): number => Math.min(3, minutes / 3);
+/**
+ * Load before the time that counts, until caches are full and the heap has found its size: V8 takes pages in steps of some
+ * MiB, the last of them, measured, after a quarter of an hour, and none from then on.
+ */
+const settlingMinutes = (minutes: number): number => minutes / 2;
 /** Long enough for every process and every connection of the load to be gone. */
 const quietMs = 5_000;
 
@@ -40,7 +43,9 @@ export async function soak(minutes: number): Promise<Soak> {
   await pause(quietMs);
   const before = await look();
   const { result: cost, samples } = await sampled(look, () =>
-    costing(mayfly.pid, () => mixedLoad(mayfly, { load, stranger, seconds: minutes * 60 })),
+    costing(mayfly.pid, () =>
+      mixedLoad(mayfly, { load, stranger, seconds: (settlingMinutes(minutes) + minutes) * 60 }),
+    ),
   );
   await pause(quietMs);
   const after = await look();
