@@ -7,7 +7,7 @@ import { environment } from '../runtime/environment.ts';
 import { writeFileAtomic } from '../runtime/files.ts';
 import { passingDirectory } from '../runtime/passing-directory.ts';
 import { systemRandom } from '../runtime/random.ts';
-import { stayAlive } from '../runtime/signals.ts';
+import { stayAlive, tidyBeforeEnd } from '../runtime/signals.ts';
 import { terminal } from '../runtime/terminal.ts';
 import { WorkloadApiClient } from '../sdk/client.ts';
 import { asked } from './endpoint.ts';
@@ -23,6 +23,7 @@ const azureNeedsMs = 600_000;
 export async function runEnv(words: readonly string[], options: EnvOptions): Promise<void> {
   const { names, command } = split(words);
   using directory = passingDirectory(systemRandom);
+  using early = tidyBeforeEnd(() => directory[Symbol.dispose]());
   const plan = planFor(names, directory.path, givenBy(options));
   const first = await ask(plan, options);
   if (names.includes('azure') && first.soonestMs < azureNeedsMs) {
@@ -33,7 +34,14 @@ export async function runEnv(words: readonly string[], options: EnvOptions): Pro
   for (const { path, document } of plan.documents) writeFileAtomic(path, `${JSON.stringify(document, undefined, 2)}\n`);
   const session = { AWS_ROLE_SESSION_NAME: sessionName(first.spiffeId) };
   const variables = { ...(names.includes('aws') ? session : {}), ...plan.variables };
-  terminal.exitCode(await whileFresh(plan, options, () => runInPlace(command, { ...plan, variables })));
+  terminal.exitCode(
+    await whileFresh(plan, options, () => {
+      const running = runInPlace(command, { ...plan, variables });
+      // From here on signals are the program's.
+      early[Symbol.dispose]();
+      return running;
+    }),
+  );
 }
 
 function split(words: readonly string[]): { names: TargetName[]; command: readonly string[] } {

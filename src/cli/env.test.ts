@@ -145,6 +145,17 @@ describe('mayfly env', () => {
     }
   });
 
+  it('leaves nothing where it is ended before the program has started', async () => {
+    api.jwtSvids = () => new Promise(() => {});
+    const asked = api.calls.length;
+    const words = ['env', 'aws', '--aws-role-arn', role, '--', 'true'];
+    const child = spawn(launcher, words, { env: surroundings() });
+    await eventually('it asks', () => api.calls.length > asked);
+    child.kill('SIGTERM');
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(143);
+    expect(readdirSync(files)).toEqual([]);
+  });
+
   it('removes what one left that was killed without a word', async () => {
     const child = spawn(launcher, ['env', 'aws', '--aws-role-arn', role, '--', 'sleep', '60'], {
       env: surroundings(),

@@ -1,5 +1,5 @@
 /** A program that is run in our place: it has our terminal, hears what we hear, and how it ends is how we end. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { storageError } from './files.ts';
 
@@ -20,14 +20,16 @@ export function runInPlace(
   const env: NodeJS.ProcessEnv = { ...process.env, ...environment.variables };
   for (const name of environment.without) delete env[name];
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { env, stdio: 'inherit' });
+    let child: ChildProcess | undefined;
     const passOn = (signal: NodeJS.Signals): void => {
-      if (!(process.stdin.isTTY && fromTerminal.has(signal))) child.kill(signal);
+      if (!(process.stdin.isTTY && fromTerminal.has(signal))) child?.kill(signal);
     };
+    // Before the child is: it may be so quick that somebody has seen it, and signals us, before we go on.
     for (const signal of passedOn) process.on(signal, passOn);
     const over = (): void => {
       for (const signal of passedOn) process.off(signal, passOn);
     };
+    child = spawn(program, words, { env, stdio: 'inherit' });
     child.once('error', (error) => {
       over();
       reject(storageError(error, `cannot run ${program}`));

@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /** Resolves with the name of the first signal that asks the process to end; a second one ends it without ceremony. */
 export const endRequested = (): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {
@@ -21,4 +23,20 @@ export function stayAlive(): Disposable {
 export function onHangup(asked: () => void): Disposable {
   process.on('SIGHUP', asked);
   return { [Symbol.dispose]: () => void process.off('SIGHUP', asked) };
+}
+
+const endings = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
+
+/** Until disposed: a signal that asks for the end has `tidy` run before it, and then ends the process as it would have. */
+export function tidyBeforeEnd(tidy: () => void): Disposable {
+  const end = (signal: NodeJS.Signals): void => {
+    tidy();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of endings) process.on(signal, end);
+  return {
+    [Symbol.dispose]: () => {
+      for (const signal of endings) process.off(signal, end);
+    },
+  };
 }
