@@ -20,17 +20,13 @@ const leastPerSecond = 20;
 export async function marathon(seconds: number, rotations = 0): Promise<void> {
   await using mayfly = await startMayfly({ trustDomain, flags });
   await register(mayfly);
-  using goServer = new Server(mayfly, goProgram('spiffe'), ['echo-server', any, trustDomain], users.goServer);
-  const asNodeServer = [sdkEcho, `${users.nodeServer}`, 'server', any, trustDomain];
-  using nodeServer = new Server(mayfly, process.execPath, asNodeServer);
-  const servers = { toGo: await goServer.listening, toNode: await nodeServer.listening };
   let [legs, done, shaken, whole] = [0, 0, 0, true];
   do {
     await check(
       `XR-11 XR-19 no handshake fails while keys are replaced, tainted and revoked for ${seconds} s`,
       async () => {
         whole = false;
-        const handshakes = await leg(mayfly, servers, seconds);
+        const handshakes = await leg(mayfly, seconds);
         const replaced = (await activations(mayfly)) - done;
         const said = `${handshakes} handshakes through ${replaced} rotations, 0 failed`;
         [legs, done, shaken] = [legs + 1, done + replaced, shaken + handshakes];
@@ -52,12 +48,12 @@ export async function marathon(seconds: number, rotations = 0): Promise<void> {
   });
 }
 
-/** Four programs shake hands for so long while keys are replaced. @returns how often */
-async function leg(
-  mayfly: Mayfly,
-  { toGo, toNode }: Record<'toGo' | 'toNode', string>,
-  seconds: number,
-): Promise<number> {
+/** Two servers and four programs that shake hands with them for so long, while keys are replaced. @returns how often */
+async function leg(mayfly: Mayfly, seconds: number): Promise<number> {
+  using goServer = new Server(mayfly, goProgram('spiffe'), ['echo-server', any, trustDomain], users.goServer);
+  const asNodeServer = [sdkEcho, `${users.nodeServer}`, 'server', any, trustDomain];
+  using nodeServer = new Server(mayfly, process.execPath, asNodeServer);
+  const [toGo, toNode] = [await goServer.listening, await nodeServer.listening];
   const lasting = [trustDomain, String(seconds)];
   const patience = (seconds + 60) * 1000;
   const runners = Promise.all([
