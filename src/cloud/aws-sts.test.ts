@@ -118,6 +118,7 @@ describe('an answer that is not ours', () => {
 
   it.each([
     ['another role', { arn: 'arn:aws:iam::123456789012:role/admin' }],
+    ['a role of that name in another account', { arn: 'arn:aws:iam::210987654321:role/team/deploy' }],
     ['another session', { session: 'somebody' }],
     ['another subject', { subject: 'spiffe://example.org/other' }],
   ])('is refused: for %s', async (_, other) => {
