@@ -89,10 +89,19 @@ async function replaceUntil(over: Promise<boolean>, mayfly: Mayfly): Promise<voi
   }
 }
 
+interface Listed {
+  readonly kind: string;
+  readonly state: string;
+  readonly id: string;
+  readonly expiresAt: string;
+}
+
+/** Of those that signed and have not ended: what has ended goes by itself at any moment. */
 async function oldest(mayfly: Mayfly): Promise<string> {
   const { stdout } = await mayfly.command('authority', 'list', '--json');
-  const { authorities } = JSON.parse(stdout) as { authorities: { kind: string; state: string; id: string }[] };
-  return authorities.find(({ kind, state }) => kind === 'x509' && state === 'old')?.id ?? '';
+  const { authorities } = JSON.parse(stdout) as { authorities: readonly Listed[] };
+  const old = authorities.filter(({ kind, state }) => kind === 'x509' && state === 'old');
+  return old.find(({ expiresAt }) => Date.parse(expiresAt) > Date.now())?.id ?? '';
 }
 
 async function order(mayfly: Mayfly, ...words: string[]): Promise<void> {
