@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { durable, entry, machine, optionsOf, publicKey, refusal, states } from '../../test/fakes/authority.ts';
 import { FakeClock } from '../../test/fakes/clock.ts';
+import { eventually } from '../../test/fakes/eventually.ts';
 import { localTls } from '../../test/fakes/local-tls.ts';
 import { FakeVaultPki } from '../../test/fakes/vault-pki.ts';
 import { verifyX509Svid } from '../spiffe/x509-svid.ts';
 import { parseCertificate, splitCertificates } from '../x509/certificate.ts';
 import { decodePem, encodePem } from '../x509/pem.ts';
-import { type AuthorityOptions, openAuthority, type UpstreamSettings } from './authority.ts';
+import { type Authority, type AuthorityOptions, openAuthority, type UpstreamSettings } from './authority.ts';
 import { libraries } from './second-opinion.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'mayfly-upstream-'));
@@ -155,6 +156,8 @@ describe('an authority below another', () => {
       signers.add(authorityId);
       verifyX509Svid(splitCertificates(chain), () => authority.bundle.value.x509Authorities, on.clock.now());
       await on.clock.advance(1000);
+      // Its certificate and key are read from the disk anew each time, for which no fake clock waits.
+      await eventually('the next authority signs in time', () => leftMs(authority, on.clock) > 5_000);
     }
     expect(signers.size).toBeGreaterThan(2);
     expect(authority.bundle.value.x509Authorities).toHaveLength(1);
@@ -271,4 +274,11 @@ describe('row 14 an upstream', () => {
 });
 
 /** Lets requests that the fake clock has started end by themselves. */
+const leftMs = (authority: Authority, clock: FakeClock): number =>
+  Math.max(
+    ...authority.authorities().map(({ kind, state, expiresAt }) => {
+      return kind === 'x509' && state === 'active' ? expiresAt - clock.now() : 0;
+    }),
+  );
+
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
