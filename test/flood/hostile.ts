@@ -54,9 +54,12 @@ export class Hostile implements Talk {
   #full = false;
   #waiting = false;
   #over = false;
-  #stopped = false;
+  /** Itself and those who come after it, one at a time. */
+  readonly #line: Line;
 
-  constructor(path: string, style: Style, counts: Counts) {
+  constructor(path: string, style: Style, counts: Counts, line: Line = { current: undefined, stopped: false }) {
+    this.#line = line;
+    line.current = this;
     this.#path = path;
     this.#style = style;
     this.#counts = counts;
@@ -72,7 +75,12 @@ export class Hostile implements Talk {
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#line.stopped = true;
+    this.#line.current?.end();
+  }
+
+  /** This one, and whoever would come after it comes all the same. */
+  end(): void {
     this.#over = true;
     this.#socket.destroy();
   }
@@ -127,15 +135,16 @@ export class Hostile implements Talk {
     if (!this.#over && this.#counts.connections > 0) this.#counts.cut += 1;
     this.#over = true;
     const { againAfterMs } = this.#style;
-    if (this.#stopped || againAfterMs === undefined) return;
-    setTimeout(() => !this.#stopped && this.#again(), againAfterMs);
+    if (this.#line.stopped || againAfterMs === undefined) return;
+    setTimeout(() => !this.#line.stopped && this.#again(), againAfterMs);
   }
 
   #again(): void {
-    const next = new Hostile(this.#path, this.#style, this.#counts);
-    this.stop = () => {
-      this.#stopped = true;
-      next.stop();
-    };
+    new Hostile(this.#path, this.#style, this.#counts, this.#line);
   }
+}
+
+interface Line {
+  current: Hostile | undefined;
+  stopped: boolean;
 }
