@@ -47,7 +47,7 @@ export async function runEnv(words: readonly string[], options: EnvOptions): Pro
 function split(words: readonly string[]): { names: TargetName[]; command: readonly string[] } {
   const at = terminal.arguments.indexOf('--');
   const command = at < 0 ? [] : terminal.arguments.slice(at + 1);
-  if (command.length === 0) {
+  if (!command[0]) {
     throw new CommandError(
       'invalid-argument',
       'no program is named',

@@ -171,6 +171,7 @@ describe('mayfly env', () => {
     [['aws', '--', 'true'], 2, 'missing: --aws-role-arn, or set AWS_ROLE_ARN'],
     [['aws', '--aws-role-arn', 'deploy', '--', 'true'], 2, "'deploy' is not a role"],
     [['aws'], 2, 'no program is named'],
+    [['aws', '--', ''], 2, 'no program is named'],
     [['--', 'true'], 2, 'no target is named'],
     [['ibm', '--', 'true'], 2, "'ibm' is not a target: aws, gcp,"],
     [['gcp', '--gcp-provider', 'projects/name/x', '--', 'true'], 2, 'is not a provider'],

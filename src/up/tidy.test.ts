@@ -40,6 +40,18 @@ test('what is in use is not looked for again and again', async () => {
   expect(state.collected).toBe(1);
 });
 
+test('a server that fills up slowly is disturbed ever more rarely', async () => {
+  const { clock, state } = machine();
+  for (let step = 0; step < 100; step++) {
+    state.resident += 30;
+    await clock.advance(10_000);
+  }
+  expect(state.collected).toBeLessThanOrEqual(2);
+  Object.assign(state, { kept: 200 });
+  await clock.advance(10_000);
+  expect(state.kept).toBe(0);
+});
+
 test('what grows by little is left, and libc is asked at each look', async () => {
   const { clock, state, tidying } = machine();
   for (let minute = 0; minute < 10; minute++) {

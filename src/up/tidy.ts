@@ -10,22 +10,28 @@ const lookMs = 5_000;
 const calmShare = 0.3;
 /** Calm for so many looks in a row, the storm is over. */
 const calmLooks = 2;
-/** Less than this above what was resident before is not worth a pause. */
+/** Less than this above what was resident before is not worth a pause; twice as much after each that gave back little. */
 const worthBytes = 24 * 1024 * 1024;
 
 export function tidyAfterStorms(clock: Clock, memory: ProcessMemory): Disposable {
   let calm = 0;
   let usual = memory.resident();
+  let worth = worthBytes;
   let timer: Disposable;
 
-  const isHigh = (): boolean => memory.resident() > usual + worthBytes;
+  /** A pause that gave back little says that the memory is in use, and that more of the same would be as well. */
+  const collect = (): void => {
+    const above = memory.resident() - usual;
+    memory.collect();
+    worth = memory.resident() - usual > above / 2 ? worth * 2 : worthBytes;
+  };
 
   const look = (): void => {
     timer = clock.after(lookMs, look);
     calm = memory.busy() < calmShare ? calm + 1 : 0;
     memory.trim();
     if (calm < calmLooks) return;
-    if (isHigh()) memory.collect();
+    if (memory.resident() > usual + worth) collect();
     usual = memory.resident();
   };
   timer = clock.after(lookMs, look);

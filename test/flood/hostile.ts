@@ -79,7 +79,7 @@ export class Hostile implements Talk {
     this.#line.current?.end();
   }
 
-  /** This one, and whoever would come after it comes all the same. */
+  /** Ends this one; who comes after it is the line's affair. */
   end(): void {
     this.#over = true;
     this.#socket.destroy();

@@ -1,13 +1,11 @@
 /** From a process to a session at AWS, with nothing secret kept anywhere: the command, the record, and what can go wrong. */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorReply, type StrictSts } from '../fakes/sts.ts';
-import { anchors, audience, deploy, issuer, role, startAccount } from './aws.ts';
-import { first, launcher, type Mayfly, type Outcome, run, startMayfly, until } from './fixture.ts';
+import { anchors, audience, deploy, issuer, role, serveAws, startAccount } from './aws.ts';
+import { first, type Mayfly, type Outcome, run, startMayfly, until } from './fixture.ts';
 
 let mayfly: Mayfly;
 let sts: StrictSts;
@@ -181,7 +179,7 @@ describe('mayfly credentials serve aws', () => {
     const directory = mkdtempSync(join(tmpdir(), 'serve-aws-'));
     const wordFile = join(directory, 'aws.token');
     const asked = sts.asked.length;
-    const serving = spawnServing(wordFile);
+    const serving = serveAws(mayfly, sts, wordFile);
     const variables = await serving.variables;
     expect(statSync(wordFile).mode & 0o777).toBe(0o600);
     const all = await Promise.all([credentialsOfSdk(variables), credentialsOfSdk(variables)]);
@@ -200,7 +198,7 @@ describe('mayfly credentials serve aws', () => {
 
   it('stops serving when the identity is withdrawn, and begins again when it is back', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'serve-aws-'));
-    const serving = spawnServing(join(directory, 'aws.token'));
+    const serving = serveAws(mayfly, sts, join(directory, 'aws.token'));
     const { AWS_CONTAINER_CREDENTIALS_FULL_URI: url = '' } = await serving.variables;
     const authorization = readFileSync(join(directory, 'aws.token'), 'utf8');
     const status = async (): Promise<number> => (await fetch(url, { headers: { authorization } })).status;
@@ -229,35 +227,6 @@ describe('mayfly credentials serve aws', () => {
     expect({ status, stderr }).toMatchObject({ status: 3, stderr: expect.stringContaining('AccessDenied') });
   });
 });
-
-function spawnServing(wordFile: string) {
-  const words = [
-    'credentials',
-    'serve',
-    'aws',
-    '--role-arn',
-    role,
-    '--sts-endpoint',
-    sts.endpoint,
-    '--token-file',
-    wordFile,
-    '--json',
-  ];
-  const env = { ...process.env, SPIFFE_ENDPOINT_SOCKET: mayfly.endpoint };
-  const child = spawn(launcher, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const variables = new Promise<Record<string, string>>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once('line', (line) =>
-      resolve(JSON.parse(line) as Record<string, string>),
-    );
-    void exited.then((code) => reject(new Error(`it ended with ${code}`)));
-  });
-  const stop = (): Promise<number | null> => {
-    child.kill('SIGTERM');
-    return exited;
-  };
-  return { variables, stop };
-}
 
 /** Nothing of this process but the variables: the SDK's own chain, with its own HTTP. */
 async function credentialsOfSdk(variables: Readonly<Record<string, string>>): Promise<{ accessKeyId: string }> {

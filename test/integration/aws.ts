@@ -1,8 +1,10 @@
 /** An account at AWS as far as we meet it: an STS that believes a running mayfly, and one role for one of its identities. */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { StrictSts } from '../fakes/sts.ts';
 import { certificates } from './documents.ts';
-import { first, type Mayfly } from './fixture.ts';
+import { first, launcher, type Mayfly } from './fixture.ts';
 
 export const role = 'arn:aws:iam::123456789012:role/deploy';
 export const audience = 'sts.amazonaws.com';
@@ -38,4 +40,26 @@ export async function startAccount(mayfly: Mayfly): Promise<StrictSts> {
     roles: [{ arn: role, subject: deploy.spiffeId }],
     trustAnchors: () => roots.map(({ raw }) => raw),
   });
+}
+
+/** `mayfly credentials serve aws`, in a process of its own: the variables that it prints once it serves. */
+export function serveAws({ endpoint }: Mayfly, sts: StrictSts, wordFile: string) {
+  const words = ['credentials', 'serve', 'aws', '--json', '--role-arn', role, '--token-file', wordFile];
+  const env = { ...process.env, SPIFFE_ENDPOINT_SOCKET: endpoint };
+  const child = spawn(launcher, [...words, '--sts-endpoint', sts.endpoint], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const variables = new Promise<Record<string, string>>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', (line) =>
+      resolve(JSON.parse(line) as Record<string, string>),
+    );
+    void exited.then((code) => reject(new Error(`it ended with ${code}`)));
+  });
+  const stop = (): Promise<number | null> => {
+    child.kill('SIGTERM');
+    return exited;
+  };
+  return { variables, stop };
 }

@@ -1,13 +1,11 @@
 /** From a process to a session at AWS, with an STS of our own in between whose time is known and taken off. */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type StrictSts, sessionReply } from '../../fakes/sts.ts';
-import { audience, deploy, issuer, role, startAccount } from '../../integration/aws.ts';
-import { launcher, type Mayfly, startMayfly } from '../../integration/fixture.ts';
+import { audience, deploy, issuer, role, serveAws, startAccount } from '../../integration/aws.ts';
+import { type Mayfly, startMayfly } from '../../integration/fixture.ts';
 import { share } from '../rates.ts';
 import type { Row } from '../row.ts';
 import type { Measure } from './measure.ts';
@@ -102,32 +100,13 @@ interface Serving extends AsyncDisposable {
 async function serving(mayfly: Mayfly, sts: StrictSts): Promise<Serving> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-aws-'));
   const file = join(directory, 'word');
-  const words = [
-    'credentials',
-    'serve',
-    'aws',
-    '--role-arn',
-    role,
-    '--sts-endpoint',
-    sts.endpoint,
-    '--token-file',
-    file,
-    '--json',
-  ];
-  const env = { ...process.env, SPIFFE_ENDPOINT_SOCKET: mayfly.endpoint };
-  const child = spawn(launcher, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  const line = new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once('line', resolve);
-    void exited.then((code) => reject(new Error(`it ended with ${code}`)));
-  });
-  const { AWS_CONTAINER_CREDENTIALS_FULL_URI: url = '' } = JSON.parse(await line) as Record<string, string>;
+  const { variables, stop } = serveAws(mayfly, sts, file);
+  const { AWS_CONTAINER_CREDENTIALS_FULL_URI: url = '' } = await variables;
   return {
     url,
     authorization: readFileSync(file, 'utf8'),
     [Symbol.asyncDispose]: async () => {
-      child.kill('SIGTERM');
-      await exited;
+      await stop();
       rmSync(directory, { recursive: true });
     },
   };
