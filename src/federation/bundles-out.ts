@@ -105,7 +105,7 @@ class Endpoints {
     return [this.#missing, ...this.open.map((endpoint) => endpoint.problem())];
   }
 
-  /** What goes is closed first: what comes may want its address. */
+  /** What goes is closed first: what comes may want its address. One that cannot be had is in the way of no other. */
   async serveAt(places: readonly EndpointPlace[]): Promise<void> {
     const wanted = new Map(places.map((place) => [JSON.stringify(place), place]));
     for (const [name, endpoint] of this.#open) {
@@ -115,12 +115,18 @@ class Endpoints {
       this.#parts.log.info({ address: endpoint.address }, 'the bundle is not served there any more');
     }
     this.#missing = undefined;
-    try {
-      for (const [name, place] of wanted) if (!this.#open.has(name)) this.#open.set(name, await this.#start(place));
-    } catch (error) {
-      this.#missing = error instanceof IdentityError ? error.message : 'a bundle endpoint could not be opened';
-      throw error;
+    const faults: unknown[] = [];
+    for (const [name, place] of wanted) {
+      if (this.#open.has(name)) continue;
+      await this.#start(place).then(
+        (endpoint) => this.#open.set(name, endpoint),
+        (fault: unknown) => faults.push(fault),
+      );
     }
+    if (faults.length === 0) return;
+    const [fault] = faults;
+    this.#missing = fault instanceof IdentityError ? fault.message : 'a bundle endpoint could not be opened';
+    throw fault;
   }
 
   async #start(place: EndpointPlace): Promise<BundleEndpoint> {

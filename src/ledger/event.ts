@@ -122,6 +122,11 @@ export type LedgerEvent =
       readonly needRestart: readonly string[];
     } & Partial<Actor>)
   | ({
+      /** What the record before it of a reading says has changed, and could not be had. */
+      readonly kind: 'config.not-in-effect';
+      readonly settings: readonly string[];
+    } & Partial<Actor>)
+  | ({
       readonly kind: 'attestation.granted';
       readonly entries: readonly { id: string; revision: number; spiffeId: string; owner: string }[];
     } & Subject)

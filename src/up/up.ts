@@ -102,7 +102,7 @@ function reloading(
 
 const told = (log: Log): [(reloaded: Reloaded) => void, (error: unknown) => void] => [
   (reloaded) => log.info(reloaded, 'the settings were read again'),
-  (err) => log.error({ err }, 'the settings could not be read again, and stay as they are'),
+  (err) => log.error({ err }, 'the settings could not be read again, or not all of them are in effect'),
 ];
 
 function serveOperators(rooms: Rooms, agent: Agent, { bundlesOut, issuer }: Outside, reload: Reload): Promise<Server> {

@@ -1,6 +1,8 @@
 /** Settings change under a running issuer, and no stream notices. */
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../bench/free-port.ts';
@@ -70,6 +72,30 @@ describe('settings that are read again', () => {
     expect(await answers(endpoint)).toBe(false);
   });
 
+  it('are on record as not in effect where an endpoint cannot be opened; the others are, and the next reading tries again', async () => {
+    const [endpoint, taken] = [`127.0.0.1:${await freePort()}`, createServer()];
+    await once(taken.listen(0, '127.0.0.1'), 'listening');
+    const [served, refused] = [endpoint, `127.0.0.1:${(taken.address() as AddressInfo).port}`].map(
+      (listen) => `{ profile: https_spiffe, listen: "${listen}" }`,
+    );
+    const rest = 'log_level: info\nx509_svid_ttl: 20m\n';
+    settings(`${rest}jwt_svid_ttl: 4m\nbundle_endpoints: [${refused}, ${served}]\n`);
+    const { status, stderr } = await mayfly.command('config', 'reload');
+    expect([status, stderr]).toEqual([6, expect.stringContaining('bundle_endpoints is not in effect: cannot listen')]);
+    expect(await answers(endpoint)).toBe(true);
+    const records = (await mayfly.operator.records()).map(({ json }) => JSON.parse(json));
+    const told = records.filter(({ kind }) => /^config\./.test(kind)).slice(-2);
+    expect(told).toMatchObject([
+      { kind: 'config.reloaded', changed: ['jwt_svid_ttl', 'bundle_endpoints'] },
+      { kind: 'config.not-in-effect', settings: ['bundle_endpoints'], actorUid: process.geteuid?.() },
+    ]);
+    taken.close();
+    expect(await reload()).toEqual({ changed: ['bundle_endpoints'], needRestart: [] });
+    settings(rest);
+    expect(await reload()).toEqual({ changed: ['jwt_svid_ttl', 'bundle_endpoints'], needRestart: [] });
+    expect(await answers(endpoint)).toBe(false);
+  });
+
   it('stay as they are when the file is wrong, with its line', async () => {
     settings('log_level: info\nx509_svid_ttl: 20m\ncolour: blue\n');
     const { status, stderr } = await mayfly.command('config', 'reload');
@@ -81,7 +107,7 @@ describe('settings that are read again', () => {
     const records = await mayfly.operator.records({ kind: 'config.reloaded' });
     const changes = records.map(({ json }) => JSON.parse(json)).filter(({ changed }) => changed.length > 0);
     const [asked, hung] = changes;
-    expect(changes).toHaveLength(4);
+    expect(changes).toHaveLength(7);
     expect(asked).toMatchObject({ changed: ['log_level', 'x509_svid_ttl'], actorUid: process.geteuid?.() });
     expect(hung).not.toHaveProperty('actorUid');
   });
