@@ -11,7 +11,8 @@ const refused = (yaml: string): string => {
   return 'accepted';
 };
 
-const web = '{ profile: https_web, listen: "0.0.0.0:8443", certificate: /tls/tls.crt, key: /tls/tls.key }';
+const web =
+  '{ profile: https_web, listen: "0.0.0.0:8443", certificate: /tls/tls.crt, key: /tls/tls.key, connections_per_second: 20 }';
 const spiffe = '{ profile: https_spiffe, listen: "[::]:8444", path: /bundle, spiffe_id: "spiffe://example.org/b" }';
 const places = [
   '{ to: file, path: /srv/bundle.json }',
@@ -35,8 +36,16 @@ describe('where our bundle goes', () => {
         path: '/',
         certificate: '/tls/tls.crt',
         key: '/tls/tls.key',
+        connectionsPerSecond: 20,
       },
-      { profile: 'https_spiffe', host: '::', port: 8444, path: '/bundle', spiffeId: 'spiffe://example.org/b' },
+      {
+        profile: 'https_spiffe',
+        host: '::',
+        port: 8444,
+        path: '/bundle',
+        spiffeId: 'spiffe://example.org/b',
+        connectionsPerSecond: 200,
+      },
     ]);
     expect(config.bundle_publish).toMatchObject([
       { format: 'spiffe' },
@@ -58,6 +67,11 @@ describe('where our bundle goes', () => {
     ],
     ['no path', endpoint('{ profile: https_spiffe, listen: "0.0.0.0:1", path: "x?y" }'), /path of a URL/],
     ['no SPIFFE ID', endpoint('{ profile: https_spiffe, listen: "0.0.0.0:1", spiffe_id: x }'), /SPIFFE ID/],
+    [
+      'no connections at all',
+      endpoint('{ profile: https_spiffe, listen: "0.0.0.0:1", connections_per_second: 0 }'),
+      /connections_per_second/,
+    ],
     ['another place', 'bundle_publish: [{ to: ftp }]', /^line 1: bundle_publish/],
     ['a file by name', 'bundle_publish: [{ to: file, path: b.json }]', /absolute path/],
     ['a store without TLS', `bundle_publish: [${places[1]?.replace('https:', 'http:')}]`, /must be https/],

@@ -9,6 +9,9 @@ const path = z
   .regex(/^\/[\w./~-]*$/, 'must be the path of a URL, as in /bundle')
   .default('/');
 
+/** New ones of everybody together: a TLS handshake takes a millisecond of the thread that serves workloads too. */
+const connectionsPerSecond = z.number().int().min(1).max(10_000).default(200);
+
 /** Each profile with what it needs; neither stands in for the other (FD-04, FD-40). */
 const endpoint = z.discriminatedUnion('profile', [
   z.strictObject({
@@ -17,12 +20,14 @@ const endpoint = z.discriminatedUnion('profile', [
     path,
     certificate: absolutePath,
     key: absolutePath,
+    connections_per_second: connectionsPerSecond,
   }),
   z.strictObject({
     profile: z.literal('https_spiffe'),
     listen: listenAddress,
     path,
     spiffe_id: parsed(SpiffeId.parseWorkload).optional(),
+    connections_per_second: connectionsPerSecond,
   }),
 ]);
 
@@ -64,11 +69,11 @@ export const bundlePublish = z.array(place).max(16).default([]);
 type EndpointSettings = z.output<typeof bundleEndpoints>[number];
 
 /** With the names that code has. */
-export function endpointPlace({ listen: text, ...settings }: EndpointSettings): EndpointPlace {
-  const { host, port } = addressOf(text) ?? { host: '127.0.0.1', port: 0 };
-  return settings.profile === 'https_web'
-    ? { ...settings, host, port }
-    : { profile: settings.profile, path: settings.path, spiffeId: settings.spiffe_id, host, port };
+export function endpointPlace(settings: EndpointSettings): EndpointPlace {
+  const { profile, listen, path, connections_per_second: perSecond } = settings;
+  const place = { ...(addressOf(listen) ?? { host: '127.0.0.1', port: 0 }), path, connectionsPerSecond: perSecond };
+  if (profile === 'https_spiffe') return { ...place, profile, spiffeId: settings.spiffe_id };
+  return { ...place, profile, certificate: settings.certificate, key: settings.key };
 }
 
 export const publishPlaces = (settings: z.output<typeof bundlePublish>): readonly PublishPlace[] => settings;

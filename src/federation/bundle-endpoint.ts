@@ -15,6 +15,7 @@ export interface BundleEndpointParts {
   readonly port: number;
   /** Of the URL; every other one is not found. */
   readonly path: string;
+  readonly connectionsPerSecond: number;
   readonly identity: EndpointIdentity;
   readonly bundle: Watch<Bundle>;
   /** Of the authorities in the bundle: served beside it. */
@@ -56,7 +57,7 @@ export async function startBundleEndpoint(parts: BundleEndpointParts): Promise<B
   server.get(listsPath, (request, reply) => answer(request, reply, listsOf(crls.value)));
   server.setNotFoundHandler((request, reply) => refuse(request, reply, [path, listsPath]));
   server.server.headersTimeout = limits.requestMs;
-  limitConnections(server.server, limits);
+  limitConnections(server.server, { ...limits, perSecond: parts.connectionsPerSecond });
   const renewed = identity.current.onChange((next) => server.server.setSecureContext({ ...webTls, ...next }));
   const close = async (): Promise<void> => {
     renewed[Symbol.dispose]();

@@ -50,7 +50,7 @@ afterEach(async () => {
 });
 
 const web: EndpointPlace = {
-  ...{ host: '127.0.0.1', port: 0, path: '/bundle', profile: 'https_web' },
+  ...{ host: '127.0.0.1', port: 0, path: '/bundle', profile: 'https_web', connectionsPerSecond: 200 },
   get certificate() {
     return join(directory, 'tls.crt');
   },
@@ -58,7 +58,9 @@ const web: EndpointPlace = {
     return join(directory, 'tls.key');
   },
 };
-const spiffe: EndpointPlace = { host: '127.0.0.1', port: 0, path: '/', profile: 'https_spiffe' };
+const spiffe: EndpointPlace = {
+  ...{ host: '127.0.0.1', port: 0, path: '/', profile: 'https_spiffe', connectionsPerSecond: 200 },
+};
 
 function place(certificate: Issued): void {
   const { cert, key } = pemOf(certificate);
@@ -235,6 +237,21 @@ describe('a bundle endpoint', () => {
     const gone = Promise.all(slow.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
     await gone;
     expect((await ask()).status).toBe(200);
+  });
+
+  it('takes no more new connections a second than the settings say, whoever they are of, and serves those that it took', async () => {
+    await serve({ ...spiffe, connectionsPerSecond: 5 });
+    const start = performance.now();
+    let taken = 0;
+    for (let tries = 0; tries < 60; tries++) {
+      taken += await shown().then(
+        () => 1,
+        () => 0,
+      );
+    }
+    expect(taken).toBeGreaterThanOrEqual(10);
+    expect(taken).toBeLessThanOrEqual(10 + 1 + ((performance.now() - start) / 1000) * 5);
+    await expect.poll(shown, { timeout: 30_000 }).toMatchObject({ id: endpointId });
   });
 });
 

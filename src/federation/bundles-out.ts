@@ -16,7 +16,13 @@ import { type PublishPlace, publisherOf } from './publishers.ts';
 import { endpointId, SvidIdentity } from './svid-identity.ts';
 
 /** Where a bundle endpoint listens, and who it is. */
-export type EndpointPlace = { readonly host: string; readonly port: number; readonly path: string } & (
+export type EndpointPlace = {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  /** New ones of everybody together, twice as many at once. */
+  readonly connectionsPerSecond: number;
+} & (
   | { readonly profile: 'https_web'; readonly certificate: string; readonly key: string }
   | { readonly profile: 'https_spiffe'; readonly spiffeId?: SpiffeId | undefined }
 );
