@@ -1,4 +1,5 @@
 /** What the operators' pages show is run as it stands there. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,9 +28,20 @@ describe('the page on', () => {
     ['kubernetes', 3],
     ['vault', 3],
     ['postgres', 3],
-  ])('federating to %s says what happens when its commands are typed', { timeout: 300_000 }, async (name, least) => {
-    const steps = stepsOf(readFileSync(join(root, `docs/federate/${name}.md`), 'utf8'));
-    expect(steps.length).toBeGreaterThanOrEqual(least);
-    await takeTour(steps);
-  });
+    ['redis', 5, 'redis-server'],
+  ] as const)(
+    'federating to %s says what happens when its commands are typed',
+    {
+      timeout: 300_000,
+    },
+    async (name, least, server?: string) => {
+      if (server !== undefined) {
+        const { status } = spawnSync('which', [server]);
+        expect(status, `apt-get install ${server}`).toBe(0);
+      }
+      const steps = stepsOf(readFileSync(join(root, `docs/federate/${name}.md`), 'utf8'));
+      expect(steps.length).toBeGreaterThanOrEqual(least);
+      await takeTour(steps);
+    },
+  );
 });
