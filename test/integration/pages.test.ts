@@ -29,16 +29,13 @@ describe('the page on', () => {
     ['vault', 3],
     ['postgres', 3],
     ['redis', 5, 'redis-server'],
+    ['mariadb', 6, 'mariadb-server', 'mariadbd'],
   ] as const)(
     'federating to %s says what happens when its commands are typed',
-    {
-      timeout: 300_000,
-    },
-    async (name, least, server?: string) => {
-      if (server !== undefined) {
-        const { status } = spawnSync('which', [server]);
-        expect(status, `apt-get install ${server}`).toBe(0);
-      }
+    { timeout: 300_000 },
+    async (name, least, debianPackage?: string, program = debianPackage) => {
+      if (program !== undefined)
+        expect(spawnSync('which', [program]).status, `apt-get install ${debianPackage}`).toBe(0);
       const steps = stepsOf(readFileSync(join(root, `docs/federate/${name}.md`), 'utf8'));
       expect(steps.length).toBeGreaterThanOrEqual(least);
       await takeTour(steps);
