@@ -30,6 +30,7 @@ describe('the page on', () => {
     ['postgres', 3],
     ['redis', 5, 'redis-server'],
     ['mariadb', 6, 'mariadb-server', 'mariadbd'],
+    ['nats', 6, 'nats-server'],
   ] as const)(
     'federating to %s says what happens when its commands are typed',
     { timeout: 300_000 },
