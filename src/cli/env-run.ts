@@ -12,6 +12,7 @@ import { terminal } from '../runtime/terminal.ts';
 import { WorkloadApiClient } from '../sdk/client.ts';
 import { asked } from './endpoint.ts';
 import type { EnvOptions } from './env.ts';
+import { startServing } from './env-serve.ts';
 import { CommandError } from './failure.ts';
 import { identitiesOf } from './identities.ts';
 import { endpointAddress } from './sockets.ts';
@@ -24,7 +25,8 @@ export async function runEnv(words: readonly string[], options: EnvOptions): Pro
   const { names, command } = split(words);
   using directory = passingDirectory(systemRandom);
   using early = tidyBeforeEnd(() => directory[Symbol.dispose]());
-  const plan = planFor(names, directory.path, givenBy(options));
+  const given = givenBy(options);
+  const plan = planFor(names, directory.path, given);
   const first = await ask(plan, options);
   if (names.includes('azure') && first.soonestMs < azureNeedsMs) {
     terminal.err(
@@ -32,8 +34,10 @@ export async function runEnv(words: readonly string[], options: EnvOptions): Pro
     );
   }
   for (const { path, document } of plan.documents) writeFileAtomic(path, `${JSON.stringify(document, undefined, 2)}\n`);
+  await using serving = await startServing(plan.serves, given, options);
   const session = { AWS_ROLE_SESSION_NAME: sessionName(first.spiffeId) };
-  const variables = { ...(names.includes('aws') ? session : {}), ...plan.variables };
+  const byToken = 'AWS_WEB_IDENTITY_TOKEN_FILE' in plan.variables;
+  const variables = { ...(byToken ? session : {}), ...plan.variables, ...serving.variables };
   terminal.exitCode(
     await whileFresh(plan, options, () => {
       const running = runInPlace(command, { ...plan, variables });

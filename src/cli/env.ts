@@ -12,6 +12,12 @@ export interface EnvOptions extends EndpointOptions {
 /** By target: option, what it is, and the variable that may say it instead. */
 const options: readonly (readonly [flag: string, does: string])[] = [
   ['--aws-role-arn <arn>', 'aws: the role to take (default: AWS_ROLE_ARN)'],
+  [
+    '--aws-via <way>',
+    'aws: token-file, which the SDK exchanges, or endpoint, which has the session (default: token-file)',
+  ],
+  ['--aws-trust-anchor-arn <arn>', 'aws, endpoint: with the profile: by certificate, through Roles Anywhere'],
+  ['--aws-profile-arn <arn>', 'aws, endpoint: the profile of Roles Anywhere that names the role'],
   ['--aws-session-name <name>', 'aws: how the session is called there (default: from the SPIFFE ID)'],
   ['--aws-region <region>', 'aws: where (default: AWS_REGION)'],
   ['--aws-audience <name>', 'aws: who the token is for (default: sts.amazonaws.com)'],
@@ -54,6 +60,7 @@ export function define(command: Command): void {
     prints: shapes.nothing,
     examples: [
       'mayfly env aws --aws-role-arn arn:aws:iam::123456789012:role/deploy -- aws s3 ls',
+      'mayfly env aws --aws-via endpoint --aws-role-arn arn:aws:iam::123456789012:role/deploy -- ./backup.sh',
       'mayfly env azure kubernetes --kubernetes-server https://k8s:6443 --kubernetes-audience k8s -- ./deploy.sh',
     ],
     act: async ([words], given): Promise<undefined> => {

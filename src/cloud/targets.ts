@@ -23,11 +23,19 @@ export interface Plan {
   readonly certificates?: readonly ProjectedCertificate[];
   /** Of tokens that are asked for later: they must be owed now. */
   readonly audiences?: readonly string[];
+  /** Served on this machine while the program runs; the variables for it are known once it is. */
+  readonly serves?: readonly Served[];
   /** Files that stay as they are and hold nothing secret. */
   readonly documents?: readonly { readonly path: string; readonly document: object }[];
   readonly variables: Readonly<Record<string, string>>;
   /** Other identities, which would come before this one. */
   readonly without: readonly string[];
+}
+
+/** The container credentials endpoint of AWS, with the word for it in this file. */
+export interface Served {
+  readonly kind: 'aws';
+  readonly wordFile: string;
 }
 
 /** What an option or the surroundings say: by the name of the option, and by that of the variable. */
@@ -51,35 +59,43 @@ const certificate = (directory: string, name: string): ProjectedCertificate & { 
 });
 
 const aws: Target = (directory, given) => {
-  const one = token(directory, 'aws', given.may('aws-audience') ?? 'sts.amazonaws.com');
   const region = given.may('aws-region', 'AWS_REGION');
-  const session = given.may('aws-session-name', 'AWS_ROLE_SESSION_NAME');
+  const where = region === undefined ? {} : { AWS_REGION: region };
+  const way = given.may('aws-via') ?? 'token-file';
+  if (way === 'endpoint') {
+    const serves = [{ kind: 'aws' as const, wordFile: join(directory, 'aws.word') }];
+    return { serves, variables: where, without: [...awsOthers, ...awsTokenFile] };
+  }
+  if (way !== 'token-file') {
+    throw new IdentityError('invalid-argument', `'${way}' is not a way to AWS: token-file, endpoint`);
+  }
+  const one = token(directory, 'aws', given.may('aws-audience') ?? 'sts.amazonaws.com');
   return {
     tokens: [one],
-    variables: {
-      AWS_WEB_IDENTITY_TOKEN_FILE: one.file,
-      AWS_ROLE_ARN: checked(
-        given.need('aws-role-arn', 'AWS_ROLE_ARN'),
-        /^arn:aws[\w-]*:iam::\d{12}:role\/.+$|^arn:aws:iam:::role\/.+$/,
-        'a role: arn:aws:iam::123456789012:role/NAME',
-      ),
-      ...(session === undefined
-        ? {}
-        : {
-            AWS_ROLE_SESSION_NAME: checked(
-              session,
-              /^[\w+=,.@-]{2,64}$/,
-              'a session name: 2 to 64 of a-z A-Z 0-9 _ + = , . @ -',
-            ),
-          }),
-      ...(region === undefined ? {} : { AWS_REGION: region }),
-    },
-    without: [
-      ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE', 'AWS_DEFAULT_PROFILE'],
-      ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
-    ],
+    variables: { AWS_WEB_IDENTITY_TOKEN_FILE: one.file, ...awsRole(given), ...where },
+    without: [...awsOthers, 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
   };
 };
+
+/** Each of these comes before any of our ways. */
+const awsOthers = [
+  ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE', 'AWS_DEFAULT_PROFILE'],
+  ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_AUTHORIZATION_TOKEN'],
+];
+/** SDKs look for a token in a file before they ask an endpoint. */
+const awsTokenFile = ['AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ROLE_ARN', 'AWS_ROLE_SESSION_NAME'];
+
+function awsRole(given: Given): Readonly<Record<string, string>> {
+  const role = checked(
+    given.need('aws-role-arn', 'AWS_ROLE_ARN'),
+    /^arn:aws[\w-]*:iam::\d{12}:role\/.+$|^arn:aws:iam:::role\/.+$/,
+    'a role: arn:aws:iam::123456789012:role/NAME',
+  );
+  const session = given.may('aws-session-name', 'AWS_ROLE_SESSION_NAME');
+  if (session === undefined) return { AWS_ROLE_ARN: role };
+  const what = 'a session name: 2 to 64 of a-z A-Z 0-9 _ + = , . @ -';
+  return { AWS_ROLE_ARN: role, AWS_ROLE_SESSION_NAME: checked(session, /^[\w+=,.@-]{2,64}$/, what) };
+}
 
 const gcp: Target = (directory, given) => {
   const provider = parseProvider(given.need('gcp-provider'));
@@ -216,6 +232,7 @@ export function planFor(names: readonly TargetName[], directory: string, given: 
     tokens: plans.flatMap(({ tokens = [] }) => tokens),
     certificates: plans.flatMap(({ certificates = [] }) => certificates),
     audiences: plans.flatMap(({ audiences = [] }) => audiences),
+    serves: plans.flatMap(({ serves = [] }) => serves),
     documents: plans.flatMap(({ documents = [] }) => documents),
     variables: Object.assign({}, ...plans.map(({ variables }) => variables)),
     without: plans.flatMap(({ without }) => without),

@@ -44,6 +44,6 @@ describe('the page on AWS', () => {
     const steps = stepsOf(readFileSync(page, 'utf8'));
     expect(steps.length).toBeGreaterThan(8);
     await takeTour(steps);
-    expect(sts.asked.map(({ path }) => path.replace(/\?.*/s, ''))).toEqual(['/', '/', '/sessions']);
+    expect(sts.asked.map(({ path }) => path.replace(/\?.*/s, ''))).toEqual(['/', '/', '/', '/sessions']);
   });
 });
