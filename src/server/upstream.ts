@@ -11,6 +11,7 @@ import {
 import { codeOfGrpcStatus, IdentityError } from '../errors.ts';
 import { DownstreamClient } from '../gen/mayfly/downstream/v1/downstream.ts';
 import { type Clock, elapsed, sleep } from '../runtime/clock.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Signer } from '../runtime/signer.ts';
 import { requireClosed } from '../runtime/socket-directory.ts';
@@ -52,8 +53,10 @@ export class Upstream implements NestedUpstream {
   async certify(request: IntermediateCertificate, signer: Signer): Promise<Vouched> {
     const { id: authority, trustDomain, notAfter, levelsBelow } = request;
     const csr = await certificateRequest(request, signer);
+    failpoint('upstream.request-made');
     const asked = { ...{ trustDomain, authority, levelsBelow }, request: csr, notAfter: new Date(notAfter) };
     const { certificate, chain, roots } = await this.#ask((client) => client.newX509Authority, asked);
+    failpoint('upstream.vouched');
     return { certificate, upstream: { chain, roots } };
   }
 
@@ -61,6 +64,7 @@ export class Upstream implements NestedUpstream {
     const { trustDomain } = this.#parts;
     const asked = { trustDomain, key: { id, publicKey }, expiresAt: new Date(expiresAt) };
     await this.#ask((client) => client.publishJwtKey, asked);
+    failpoint('upstream.key-published');
   }
 
   async withdraw(id: string): Promise<void> {

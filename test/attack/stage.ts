@@ -1,7 +1,7 @@
 /** A real `./mayfly up` that stands still wherever an attack wants it to, an operator, and an attacker of several processes. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Failpoint } from '../../src/runtime/failpoint.ts';
+import type { Failpoint } from '../../src/runtime/failpoints.ts';
 import { Issuer } from '../fault/issuer.ts';
 import { Operator } from '../integration/admin.ts';
 import { fetchX509Svid } from '../integration/callers.ts';

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
-import type { Failpoint } from '../../src/runtime/failpoint.ts';
+import type { Failpoint } from '../../src/runtime/failpoints.ts';
 import { launcher } from '../integration/fixture.ts';
 
 export interface Trap {

@@ -1,5 +1,5 @@
 /** When a process passes each failpoint, so that a test knows how to make it get there. */
-import { type Failpoint, failpoints } from '../../src/runtime/failpoint.ts';
+import { type Failpoint, failpoints } from '../../src/runtime/failpoints.ts';
 
 const only = (names: readonly string[]): readonly Failpoint[] =>
   failpoints.filter((point) =>
@@ -33,6 +33,9 @@ export const elsewherePoints = only(['registry.migrated']);
 export const rotationPoints = only(['authority.*', 'key.*']).filter((point) => !point.startsWith('authority.tainted'));
 /** An operator has to taint an authority. */
 export const orderPoints = only(['authority.tainted*']);
+/** There has to be an issuer above it, or one below. */
+export const belowAnother = only(['upstream.*']);
+export const aboveAnother = only(['downstream.*']);
 /** The end, when it is asked for. */
 export const stopPoints = only([
   'up.stopping',
@@ -50,6 +53,8 @@ const others: readonly Failpoint[] = [
   ...mendPoints.map(({ at }) => at),
   ...rotationPoints,
   ...orderPoints,
+  ...belowAnother,
+  ...aboveAnother,
   ...stopPoints,
   ...filePoints,
   ...elsewherePoints,

@@ -1,29 +1,22 @@
 /**
  * kill -9 at every step in the life of an authority, while an operator replaces, taints and revokes as fast as can be:
  * after each start there is one of each kind that signs, nothing was signed by one that was not published, and no key is
- * left that nobody knows of.
+ * left that nobody knows of. The same with one issuer below another, where either dies.
  *
  *   node test/fault/rotation-kills.ts [--times 20]
  */
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { diskJournal, Journal } from '../../src/authority/journal.ts';
-import type { Failpoint } from '../../src/runtime/failpoint.ts';
-import { TrustDomain } from '../../src/spiffe/id.ts';
+import type { Failpoint } from '../../src/runtime/failpoints.ts';
 import { Operator } from '../integration/admin.ts';
 import { Issuer } from './issuer.ts';
+import { killNested } from './nested-kills.ts';
 import { orderPoints, rotationPoints } from './points.ts';
+import { type Kills, kinds, replaceBoth, strayKeys, trustDomain } from './rotation-orders.ts';
 
-export interface Kills {
-  /** Deaths at each step. */
-  readonly deaths: ReadonlyMap<Failpoint, number>;
-  readonly findings: readonly string[];
-}
-
-const trustDomain = TrustDomain.parse('example.org');
 /** Of the first start, or of one whose clock has gone on: the fault runner comes by those. */
 const elsewhere: ReadonlySet<string> = new Set(['authority.retired-recorded', 'authority.retired-journaled']);
 const points = [...rotationPoints, ...orderPoints].filter((point) => !elsewhere.has(point));
@@ -74,7 +67,7 @@ class Scene implements Kills {
     if ((await issuer.ready) === undefined) return void this.findings.push(`does not start after a kill at ${at}`);
     using operator = new Operator(this.#adminSocket);
     const authorities = await operator.authorities();
-    for (const kind of ['x509', 'jwt']) {
+    for (const kind of kinds) {
       const active = authorities.filter((one) => one.kind === kind && one.state === 'active');
       if (active.length !== 1) this.findings.push(`${active.length} active ${kind} authorities after a kill at ${at}`);
     }
@@ -92,17 +85,8 @@ class Scene implements Kills {
     this.#findOrphans(`started after a kill at ${at}`, 0);
   }
 
-  /** Keys of no authority. One that was planned is noted before it is made, and is the next authority's: never a second. */
   #findOrphans(when: string, allowed: number): void {
-    const { authorities, planned } = Journal.open(
-      diskJournal(join(this.#data, 'authorities.json')),
-      trustDomain,
-    ).content;
-    const owners = allowed === 0 ? [...authorities, ...planned] : authorities;
-    const known = new Set(owners.map(({ kind, id }) => `${kind}-${id}.pem`));
-    const orphans = readdirSync(join(this.#data, 'keys')).filter(
-      (name) => name.endsWith('.pem') && /^(x509|jwt)-/.test(name) && !known.has(name),
-    );
+    const orphans = strayKeys(this.#data, { planned: allowed === 0 });
     if (orphans.length > allowed) this.findings.push(`${orphans.length} unknown keys, ${when}`);
   }
 
@@ -129,20 +113,19 @@ class Scene implements Kills {
   }
 }
 
-/** Every step there is: another is prepared, signs, the one before is tainted, revoked, its key deleted. */
-async function replaceBoth(operator: Operator): Promise<void> {
-  for (const kind of ['x509', 'jwt']) {
-    const signer = (await operator.authorities()).find((one) => one.kind === kind && one.state === 'active');
-    await operator.order({ verb: 'revoke', kind, id: signer?.id ?? '', force: ['active', 'unpublished', 'unexpired'] });
-  }
-}
-
 if (import.meta.main) {
   const { values } = parseArgs({ options: { times: { type: 'string', default: '20' } } });
-  const { deaths, findings } = await killAtEveryStep(Number(values.times));
-  for (const [point, count] of deaths) process.stdout.write(`${point.padEnd(32)} ${count}\n`);
-  for (const finding of findings) process.stdout.write(`!! ${finding}\n`);
-  const sum = [...deaths.values()].reduce((total, count) => total + count, 0);
-  process.stdout.write(`${sum} deaths at ${deaths.size} steps of a rotation, ${findings.length} findings\n`);
+  const times = Number(values.times);
+  const runs = [await killAtEveryStep(times), await killNested(times, { own: true })];
+  for (const [point, count] of runs.flatMap(({ deaths }) => [...deaths])) print(`${point.padEnd(32)} ${count}`);
+  const findings = runs.flatMap((run) => run.findings);
+  for (const finding of findings) print(`!! ${finding}`);
+  const counts = runs.flatMap(({ deaths }) => [...deaths.values()]);
+  const sum = counts.reduce((total, count) => total + count, 0);
+  print(`${sum} deaths at ${counts.length} steps of a rotation, ${findings.length} findings`);
   process.exitCode = findings.length === 0 ? 0 : 1;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }

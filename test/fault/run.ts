@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failpoints } from '../../src/runtime/failpoint.ts';
+import { failpoints } from '../../src/runtime/failpoints.ts';
 import { buildLossyfs } from './disk.ts';
 import { runLane } from './lane.ts';
 import { lanes, type Planned } from './plan.ts';

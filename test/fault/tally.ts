@@ -1,5 +1,5 @@
 /** What was done, and what came of it, kind by kind. */
-import type { Failpoint } from '../../src/runtime/failpoint.ts';
+import type { Failpoint } from '../../src/runtime/failpoints.ts';
 import type { Invariant, Row } from './matrix.ts';
 
 export interface Finding {

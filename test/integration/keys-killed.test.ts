@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diskJournal, Journal } from '../../src/authority/journal.ts';
-import type { Failpoint } from '../../src/runtime/failpoint.ts';
+import type { Failpoint } from '../../src/runtime/failpoints.ts';
 import { TrustDomain } from '../../src/spiffe/id.ts';
 import { type KeyPlace, keyPlaces } from '../fakes/key-places.ts';
 import { Issuer, type Trap } from '../fault/issuer.ts';

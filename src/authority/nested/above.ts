@@ -4,6 +4,7 @@
  */
 import { IdentityError } from '../../errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { failpoint } from '../../runtime/failpoint.ts';
 import type { Watch } from '../../runtime/watch.ts';
 import { parseCertificate } from '../../x509/certificate.ts';
 import { parsePublicKey } from '../../x509/public-key.ts';
@@ -55,7 +56,9 @@ export class Following {
     for (const key of this.#ownKeys()) if (!isAmong(heard.jwtKeys, key)) await above.publish(key);
     for (const id of journal.content.withdrawn) {
       await above.withdraw(id);
+      failpoint('upstream.key-withdrawn');
       journal.write({ withdrawn: journal.content.withdrawn.filter((other) => other !== id) });
+      failpoint('upstream.withdrawal-journaled');
     }
   }
 
@@ -74,17 +77,22 @@ export class Following {
     if (sameTrust(journal.content.above, { from, ...heard })) return;
     const counts = { x509Authorities: heard.x509Authorities.length, jwtKeys: heard.jwtKeys.length };
     await record({ kind: 'upstream.heard', from, ...counts });
+    failpoint('upstream.heard-recorded');
     await this.#succession.publishBeside({ above: { from, ...heard } });
+    failpoint('upstream.heard');
   }
 
   async #leaveFallen(heard: Trust): Promise<void> {
     const fallOf = (record: AuthorityRecord): Fall | undefined => this.#fallOf(record, heard);
     const fallen = this.#fallen(fallOf);
     if (fallen.length === 0) return;
+    failpoint('upstream.fallen');
     const fault = fallen.some(({ state }) => state === 'active') ? await this.#replace(fallOf) : undefined;
+    failpoint('upstream.replaced');
     for (const { id } of fallen) {
       const record = this.#succession.authorities.find((one) => one.id === id);
       if (record !== undefined) await this.#leave(record, fallOf(record));
+      failpoint('upstream.left');
     }
     if (fault !== undefined) throw fault;
   }

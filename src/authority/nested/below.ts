@@ -1,6 +1,7 @@
 /** Issuers below this one: their authorities are signed by ours, and their JWT keys stand in our bundle. */
 import { IdentityError } from '../../errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { failpoint } from '../../runtime/failpoint.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { TrustDomain } from '../../spiffe/id.ts';
 import { parseCertificate } from '../../x509/certificate.ts';
@@ -98,9 +99,11 @@ export class Below {
     const { subject, subjectKeyId, publicKey: own } = parseCertificate(signing.certificate);
     const itself = { name: subject, keyId: subjectKeyId ?? keyIdOf(own), signer: signing.signer };
     const certificate = await intermediate(request, publicKey, itself);
+    failpoint('downstream.signed');
     const { serial, notBefore, notAfter, levelsBelow } = request;
     const event = { authority: issuer.id, below: request.id, serial: serialText(serial) } as const;
     await this.#parts.record({ kind: 'downstream.certified', ...event, notBefore, notAfter, levelsBelow, ...by });
+    failpoint('downstream.certified-recorded');
     const { upstream } = signing;
     if (upstream === undefined) return { certificate, chain: [], roots: [signing.certificate] };
     return { certificate, chain: [signing.certificate, ...upstream.chain], roots: upstream.roots };
@@ -117,7 +120,9 @@ export class Below {
     if (known !== undefined && known.expiresAt >= key.expiresAt) return;
     const { id, expiresAt } = key;
     await this.#parts.record({ kind: 'downstream.key-published', below: id, expiresAt, ...by });
+    failpoint('downstream.key-recorded');
     await this.#succession.publishBeside({ below: [...below.filter((one) => one !== known), key] });
+    failpoint('downstream.key-published');
   }
 
   async withdraw(id: string, by: Orderer): Promise<void> {
@@ -157,8 +162,10 @@ export class Below {
 
   async #remove(ids: readonly string[], reason: 'withdrawn' | 'expired', by: Partial<Orderer>): Promise<void> {
     for (const below of ids) await this.#parts.record({ kind: 'downstream.key-removed', below, reason, ...by });
+    failpoint('downstream.removal-recorded');
     const { below } = this.#parts.journal.content;
     await this.#succession.publishBeside({ below: below.filter(({ id }) => !ids.includes(id)) });
+    failpoint('downstream.key-removed');
   }
 
   #lifeMs(kind: AuthorityKind): number {

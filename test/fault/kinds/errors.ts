@@ -1,5 +1,5 @@
 /** A system call that fails at a named step, with the error that the kernel would give, while everything else goes on. */
-import type { Failpoint } from '../../../src/runtime/failpoint.ts';
+import type { Failpoint } from '../../../src/runtime/failpoints.ts';
 import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
 import type { Scene } from '../scene.ts';

@@ -1,5 +1,5 @@
 /** kill -9 at a named step, then a start in what it left behind. With `died`, more happens before that: a power cut. */
-import type { Failpoint } from '../../../src/runtime/failpoint.ts';
+import type { Failpoint } from '../../../src/runtime/failpoints.ts';
 import type { Work } from '../lane.ts';
 import type { Row } from '../matrix.ts';
 import { filePoints, livePoints, mendPoints, rotationPoints, startPoints, stopPoints } from '../points.ts';

@@ -1,6 +1,6 @@
 /** A step that takes long: a disk that is slow, a machine that has something else to do, a process that is stopped. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Failpoint } from '../../../src/runtime/failpoint.ts';
+import type { Failpoint } from '../../../src/runtime/failpoints.ts';
 import { Broken } from '../broken.ts';
 import type { Work } from '../lane.ts';
 import { filePoints, livePoints, rotationPoints } from '../points.ts';
