@@ -28,14 +28,14 @@ describe('the page on', () => {
     ['kubernetes', 3],
     ['vault', 3],
     ['postgres', 3],
-    ['redis', 5, 'redis-server'],
-    ['mariadb', 6, 'mariadb-server', 'mariadbd'],
-    ['nats', 6, 'nats-server'],
+    ['redis', 6, { 'redis-server': 'redis-server', stunnel: 'stunnel4' }],
+    ['mariadb', 6, { mariadbd: 'mariadb-server' }],
+    ['nats', 6, { 'nats-server': 'nats-server' }],
   ] as const)(
     'federating to %s says what happens when its commands are typed',
     { timeout: 300_000 },
-    async (name, least, debianPackage?: string, program = debianPackage) => {
-      if (program !== undefined)
+    async (name, least, programs = {}) => {
+      for (const [program, debianPackage] of Object.entries(programs))
         expect(spawnSync('which', [program]).status, `apt-get install ${debianPackage}`).toBe(0);
       const steps = stepsOf(readFileSync(join(root, `docs/federate/${name}.md`), 'utf8'));
       expect(steps.length).toBeGreaterThanOrEqual(least);
