@@ -34,7 +34,7 @@ describe('the page on', () => {
   ] as const)(
     'federating to %s says what happens when its commands are typed',
     { timeout: 300_000 },
-    async (name, least, programs = {}) => {
+    async (name, least, programs: Readonly<Record<string, string>> = {}) => {
       for (const [program, debianPackage] of Object.entries(programs))
         expect(spawnSync('which', [program]).status, `apt-get install ${debianPackage}`).toBe(0);
       const steps = stepsOf(readFileSync(join(root, `docs/federate/${name}.md`), 'utf8'));
