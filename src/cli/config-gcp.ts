@@ -10,7 +10,7 @@ import {
   parseServiceAccount,
   shortestLifetimeSeconds,
 } from '../cloud/gcp.ts';
-import { checkedUrl } from '../cloud/http.ts';
+import { checkedUrl } from '../cloud/relying-url.ts';
 import { IdentityError } from '../errors.ts';
 import { formatDuration, parseDuration } from '../runtime/duration.ts';
 import { launcherPath } from '../runtime/launcher.ts';

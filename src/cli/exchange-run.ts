@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { clientAssertion } from '../cloud/assertion.ts';
-import { askRelyingParty, checkedUrl } from '../cloud/http.ts';
+import { askRelyingParty } from '../cloud/http.ts';
 import { checkPair, type ObtainedToken, readToken, type TokenQuestion, tokenRequest } from '../cloud/oauth.ts';
 import { certificatesPem, keyFile } from '../cloud/pem.ts';
+import { checkedUrl } from '../cloud/relying-url.ts';
 import { IdentityError } from '../errors.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { formatDuration } from '../runtime/duration.ts';

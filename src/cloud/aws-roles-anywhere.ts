@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type AwsRole, type AwsSession, checkPrincipal, momentOf, refusals } from './aws.ts';
 import { type AwsCertificate, signWithCertificate } from './aws-signature.ts';
 import { jsonFault } from './fault.ts';
-import { askRelyingParty, RelyingError, type RelyingParts } from './http.ts';
+import { askRelyingParty, type RelyingParts } from './http.ts';
+import { RelyingError } from './relying-url.ts';
 
 export interface CreateSessionQuestion {
   readonly endpoint: string;

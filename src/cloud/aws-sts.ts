@@ -1,6 +1,7 @@
 /** AssumeRoleWithWebIdentity: a JWT-SVID becomes a session of a role. The request is not signed: the token is the proof. */
 import { type AwsRole, type AwsSession, checkPrincipal, momentOf, refusals } from './aws.ts';
-import { askRelyingParty, RelyingError, type RelyingParts, type RelyingRequest } from './http.ts';
+import { askRelyingParty, type RelyingParts, type RelyingRequest } from './http.ts';
+import { RelyingError } from './relying-url.ts';
 import { parseXml, type XmlTexts } from './xml.ts';
 
 export interface WebIdentityQuestion {

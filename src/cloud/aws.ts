@@ -1,6 +1,6 @@
 /** What all ways to a session at AWS have in common: roles, regions, the session’s name, and how programs are told. */
 import { IdentityError } from '../errors.ts';
-import { RelyingError } from './http.ts';
+import { RelyingError } from './relying-url.ts';
 
 /** Credentials that end, and who they make one. */
 export interface AwsSession {

@@ -5,7 +5,8 @@ import { type Answer, JsonServer } from '../../test/fakes/json-server.ts';
 import { localTls } from '../../test/fakes/local-tls.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { systemRandom } from '../runtime/random.ts';
-import { askRelyingParty, attemptMs, type RelyingError, type RelyingRequest } from './http.ts';
+import { askRelyingParty, attemptMs, type RelyingRequest } from './http.ts';
+import type { RelyingError } from './relying-url.ts';
 
 const never = new AbortController().signal;
 const token = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzcGlmZmU6Ly9leGFtcGxlLm9yZy93ZWIifQ.c2lnbmF0dXJl';

@@ -8,12 +8,14 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import http from 'node:http';
 import https from 'node:https';
-import { type ErrorCode, IdentityError } from '../errors.ts';
+import type { Socket } from 'node:net';
 import { type Clock, sleep, systemClock } from '../runtime/clock.ts';
 import { tlsCiphers } from '../runtime/http.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import { version } from '../runtime/version.ts';
 import { faultOf } from './fault.ts';
+import { ProxyError, type ProxyServer, proxyFor, tunnel } from './proxy.ts';
+import { checkedUrl, nameOf, RelyingError, type RelyingReason } from './relying-url.ts';
 
 export interface RelyingRequest {
   readonly url: string;
@@ -50,16 +52,6 @@ export interface RelyingParts {
   readonly random: Random;
 }
 
-export type RelyingReason =
-  | 'relying-url'
-  | 'relying-connection'
-  | 'relying-certificate'
-  | 'relying-time'
-  | 'relying-redirect'
-  | 'relying-size'
-  | 'relying-type'
-  | 'relying-refusal';
-
 export const attemptMs = 10_000;
 export const mostAttempts = 3;
 /** The longest answers are tokens with their claims; a directory of groups may make them long. */
@@ -88,37 +80,6 @@ export async function askRelyingParty(
   }
 }
 
-/** A refusal that knows whether asking again may help. */
-export class RelyingError extends IdentityError {
-  readonly passes: boolean;
-  /** 0 where there was no answer. */
-  readonly status: number;
-
-  constructor(code: ErrorCode, message: string, about: { reason: RelyingReason; passes?: boolean; status?: number }) {
-    super(code, message, { reason: about.reason });
-    this.passes = about.passes === true;
-    this.status = about.status ?? 0;
-  }
-}
-
-/** `https://…`, or `http://` on this machine; no password in it. */
-export function checkedUrl(text: string): URL {
-  const url = URL.parse(text);
-  const wrong = (rule: string): RelyingError =>
-    new RelyingError('invalid-argument', `the endpoint ${nameOf(url, text)} ${rule}`, { reason: 'relying-url' });
-  if (url === null) throw wrong('is not a URL: write https://host/path');
-  if (url.username !== '' || url.password !== '') throw wrong('has a password in it: mayfly needs none');
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && isThisMachine(url.hostname))) return url;
-  throw wrong('is not https: a token would travel in the clear');
-}
-
-export const isThisMachine = (hostname: string): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
-
-/** Without its query, in which some parties are told what must not be repeated. */
-const nameOf = (url: URL | null, text: string): string =>
-  url === null ? JSON.stringify(text.replace(/[?#].*/s, '').slice(0, 128)) : `${url.origin}${url.pathname}`;
-
 type Attempted = readonly [RelyingAnswer, undefined] | readonly [RelyingAnswer | undefined, RelyingError];
 
 async function attempted(
@@ -128,22 +89,36 @@ async function attempted(
   { clock }: RelyingParts,
 ): Promise<Attempted> {
   const timeoutMs = request.timeoutMs ?? attemptMs;
+  const proxy = proxyFor(url);
   const over = new AbortController();
   using _timer = clock.after(timeoutMs, () => over.abort());
   try {
-    const answer = await readAnswer(await send(url, request, AbortSignal.any([signal, over.signal])), url, request);
+    const patience = AbortSignal.any([signal, over.signal]);
+    const through = proxy === undefined ? undefined : await tunnel(proxy, url, patience);
+    const answer = await readAnswer(await send(url, request, patience, through), url, request);
     const error = judged(answer, url, request);
     return error === undefined ? [answer, undefined] : [answer, error];
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RelyingError) return [undefined, error];
-    const late = `did not answer within ${timeoutMs / 1000} s`;
-    return [undefined, over.signal.aborted ? away(url, late, 'relying-time') : explained(url, error as Error)];
+    const late = `did not answer within ${timeoutMs / 1000} s${proxy === undefined ? '' : `, asked through the proxy ${proxy.name}`}`;
+    if (over.signal.aborted) return [undefined, away(url, late, 'relying-time')];
+    return [
+      undefined,
+      proxy !== undefined && error instanceof ProxyError ? noWay(url, proxy, error) : explained(url, error as Error),
+    ];
   }
 }
 
-function send(url: URL, request: RelyingRequest, signal: AbortSignal): Promise<IncomingMessage> {
-  const { body, client, ca, agent = false, accepts, headers, method = body === undefined ? 'GET' : 'POST' } = request;
+function send(
+  url: URL,
+  request: RelyingRequest,
+  signal: AbortSignal,
+  socket: Socket | undefined,
+): Promise<IncomingMessage> {
+  const { body, client, ca, accepts, headers } = request;
+  const { method = body === undefined ? 'GET' : 'POST' } = request;
+  const agent = socket === undefined ? (request.agent ?? false) : false;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const options = {
     ...{ method, signal, agent, maxHeaderSize: longestHeaders },
@@ -157,6 +132,7 @@ function send(url: URL, request: RelyingRequest, signal: AbortSignal): Promise<I
     ...{ minVersion: 'TLSv1.2' as const, ciphers: tlsCiphers },
     ...(ca === undefined ? {} : { ca }),
     ...(client === undefined ? {} : { cert: client.certificates, key: client.key }),
+    ...(socket === undefined ? {} : { socket }),
   };
   const asking =
     url.protocol === 'https:'
@@ -224,6 +200,11 @@ function explained(url: URL, error: Error): RelyingError {
     `cannot be reached or does not speak ${url.protocol.slice(0, -1)} (${code || error.name})`,
     'relying-connection',
   );
+}
+
+function noWay(url: URL, { name }: ProxyServer, { message, status }: ProxyError): RelyingError {
+  const about = { reason: 'relying-proxy', passes: status === 0 || status === 429 || status >= 500 } as const;
+  return new RelyingError('unavailable', `no way to ${nameOf(url, '')}: the proxy ${name} ${message}`, about);
 }
 
 const nonsense = (url: URL, what: string, reason: RelyingReason): RelyingError =>

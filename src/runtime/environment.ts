@@ -10,6 +10,11 @@ export const environment = {
   nodeOptions: (): string => process.env['NODE_OPTIONS'] ?? '',
   /** One that a setting names, because what is in it does not belong into a file of settings. */
   named: (name: string): string | undefined => process.env[name] || undefined,
+  /** Of the two spellings of each the lower one comes first, as with other programs. */
+  proxy: (): { readonly httpsProxy: string | undefined; readonly noProxy: string | undefined } => ({
+    httpsProxy: process.env['https_proxy'] || process.env['HTTPS_PROXY'] || undefined,
+    noProxy: process.env['no_proxy'] || process.env['NO_PROXY'] || undefined,
+  }),
   /** For sockets and files of one user, in memory where the host has such a place. */
   runtimeDirectory: (): string => process.env['XDG_RUNTIME_DIR'] || join(tmpdir(), `mayfly-${process.getuid?.()}`),
   /** Those that AWS's own tools take: where to ask, and whom to believe. */

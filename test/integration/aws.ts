@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import type { LocalTls } from '../fakes/local-tls.ts';
 import { StrictSts } from '../fakes/sts.ts';
 import { certificates } from './documents.ts';
 import { first, launcher, type Mayfly } from './fixture.ts';
@@ -25,7 +26,7 @@ export const anchors = {
 export const issuer = 'https://id.example.org/prod';
 
 /** The entry has to be there: whoever asks for bundles is owed an identity. */
-export async function startAccount(mayfly: Mayfly): Promise<StrictSts> {
+export async function startAccount(mayfly: Mayfly, tls?: LocalTls): Promise<StrictSts> {
   const workload = await mayfly.workload(0);
   const own = `spiffe://${mayfly.trustDomain}`;
   const { documents } = JSON.parse((await mayfly.command('oidc', 'show', '--json')).stdout) as {
@@ -35,6 +36,7 @@ export async function startAccount(mayfly: Mayfly): Promise<StrictSts> {
   const roots = certificates((await workload.x509Bundles()).bundles.get(own) ?? Buffer.alloc(0));
   return StrictSts.start({
     keys: createLocalJWKSet(keys),
+    ...(tls === undefined ? {} : { tls }),
     issuer,
     audience,
     roles: [{ arn: role, subject: deploy.spiffeId }],

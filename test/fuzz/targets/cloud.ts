@@ -1,10 +1,10 @@
 /** What relying parties answer, and what is written for them by hand. */
 import { jsonFault } from '../../../src/cloud/fault.ts';
 import { parseProvider, parseServiceAccount } from '../../../src/cloud/gcp.ts';
-import { checkedUrl } from '../../../src/cloud/http.ts';
 import { versionIn } from '../../../src/cloud/kubernetes.ts';
 import { readToken } from '../../../src/cloud/oauth.ts';
 import { parseProjection } from '../../../src/cloud/projection.ts';
+import { checkedUrl } from '../../../src/cloud/relying-url.ts';
 import { IdentityError } from '../../../src/errors.ts';
 import { promise, type Target, texts } from '../engine/target.ts';
 
