@@ -6,6 +6,7 @@
  */
 import { startMayfly } from '../integration/fixture.ts';
 import { check, conclude, print } from './checks.ts';
+import { emergency } from './emergency.ts';
 import { federated } from './federated.ts';
 import { handshakes, opensslHandshake, otherServer } from './handshakes.ts';
 import { marathon } from './marathon.ts';
@@ -36,6 +37,7 @@ try {
   await Promise.all([handshakes(mayfly), goRotation(mayfly), pyRotation(mayfly), judgements(), federated(), goOidc()]);
   await afterRestart(mayfly);
   await marathon(marathonSeconds);
+  await emergency();
 
   async function judgements(): Promise<void> {
     await genericGrpc(mayfly);

@@ -4,6 +4,7 @@
  *
  *   node sdk-echo.ts UID server ADDRESS TRUST-DOMAIN
  *   node sdk-echo.ts UID client ADDRESS TRUST-DOMAIN SECONDS
+ *   node sdk-echo.ts UID persistent ADDRESS TRUST-DOMAIN SECONDS
  *   node sdk-echo.ts UID fetch AUDIENCE
  *
  * The Workload API is found as any workload finds it, by SPIFFE_ENDPOINT_SOCKET.
@@ -31,6 +32,7 @@ const say = (facts: object): boolean => process.stdout.write(`${JSON.stringify(f
 
 if (story === 'server') await serve();
 else if (story === 'client') await call();
+else if (story === 'persistent') await persist();
 else await fetch(address);
 
 async function serve(): Promise<void> {
@@ -55,16 +57,9 @@ async function call(): Promise<void> {
   let [handshakes, peer, seenAs] = [0, '', ''];
   const end = performance.now() + Number(seconds) * 1000;
   do {
-    const socket = tls.connect({
-      host,
-      port: Number(port),
-      ...tlsClientOptions(source, authorizeMemberOf(trustDomain)),
-    });
-    await once(socket, 'secureConnect');
+    const { socket, answer } = await hello(source);
     peer = peerId(socket);
     const leaf = socket.getPeerX509Certificate();
-    socket.write('hello\n');
-    const answer = String((await once(createInterface({ input: socket }), 'line'))[0]);
     seenAs = answer.split(' ')[0] ?? '';
     if (answer !== `${source.svid.id} hello`) throw new Error(`sent hello as ${source.svid.id}, got back ${answer}`);
     own.add(String(source.svid.notAfter));
@@ -81,6 +76,37 @@ async function call(): Promise<void> {
   } while (performance.now() < end);
   const counts = { ownCertificates: own.size, peerCertificates: peers.size, issuers: issuers.size };
   say({ handshakes, ...counts, peer, seenAs });
+}
+
+/** A new handshake every 20 ms for so long, whatever becomes of the one before. */
+async function persist(): Promise<void> {
+  using source = await X509Source.open({ signal });
+  const failedAt: number[] = [];
+  let handshakes = 0;
+  const end = performance.now() + Number(seconds) * 1000;
+  while (performance.now() < end) {
+    await hello(source).then(
+      ({ socket }) => {
+        handshakes++;
+        socket.destroy();
+      },
+      () => failedAt.push(Date.now()),
+    );
+    await pause(20);
+  }
+  say({ handshakes, failedAt });
+}
+
+/** With TLS 1.3 a client hears only with the answer that it was let in. */
+async function hello(source: X509Source): Promise<{ readonly socket: tls.TLSSocket; readonly answer: string }> {
+  const options = tlsClientOptions(source, authorizeMemberOf(trustDomain));
+  const socket = tls.connect({ host, port: Number(port), ...options });
+  const closed = once(socket, 'close').then(() => Promise.reject(new Error('the server hung up')));
+  closed.catch(() => undefined);
+  await Promise.race([once(socket, 'secureConnect'), closed]);
+  const line = once(createInterface({ input: socket }), 'line');
+  socket.write('hello\n');
+  return { socket, answer: String((await Promise.race([line, closed]))[0]) };
 }
 
 /** What it gets from any Workload API. */
