@@ -41,7 +41,7 @@ export function configGcp(command: Command): void {
     does: 'the file by which Google’s libraries find this identity: GOOGLE_APPLICATION_CREDENTIALS',
     about:
       'It names a source of tokens and holds nothing secret. `file` is what `mayfly project` or `mayfly env` keeps, `url` an ' +
-      'endpoint of yours, `executable` runs `mayfly credentials gcp`, `x509` shows a certificate that `mayfly project` keeps.',
+      'endpoint of yours (ours writes its own: `mayfly credentials serve gcp`), `executable` runs `mayfly credentials gcp`, `x509` shows a certificate that `mayfly project` keeps.',
     prints: shapes.externalAccount,
     examples: [
       'mayfly config gcp --provider projects/1/locations/global/workloadIdentityPools/pool/providers/mayfly \\\n' +

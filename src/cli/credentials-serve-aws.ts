@@ -6,7 +6,7 @@ import type { AwsOptions } from './aws-source.ts';
 import { explained } from './endpoint.ts';
 import { failureOf, formatFailure } from './failure.ts';
 import type { Answer } from './leaf.ts';
-import { printable } from './text.ts';
+import { printable, quoted } from './text.ts';
 
 export async function* servingAws(
   options: AwsOptions & { readonly tokenFile: string; readonly port: number },
@@ -23,6 +23,3 @@ export async function* servingAws(
   yield { document: variables, text: lines.join(''), warnings };
   await requested;
 }
-
-/** For a shell. */
-const quoted = (text: string): string => (/^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -1,5 +1,6 @@
+import type { Given, Plan } from '../cloud/plan.ts';
 import { Projector } from '../cloud/projector.ts';
-import { type Given, type Plan, planFor, type TargetName, targetNames } from '../cloud/targets.ts';
+import { planFor, type TargetName, targetNames } from '../cloud/targets.ts';
 import { IdentityError } from '../errors.ts';
 import { runInPlace } from '../runtime/child.ts';
 import { systemClock } from '../runtime/clock.ts';

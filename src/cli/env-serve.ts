@@ -1,6 +1,7 @@
 /** What `mayfly env` serves to its program on this machine, while that runs. */
 import { checkSessionPrefix, parseRole } from '../cloud/aws.ts';
-import type { Given, Served } from '../cloud/targets.ts';
+import type { Given, Served } from '../cloud/plan.ts';
+import { gcpAccount } from '../cloud/targets.ts';
 import { stayAlive } from '../runtime/signals.ts';
 import { terminal } from '../runtime/terminal.ts';
 import type { AwsOptions } from './aws-source.ts';
@@ -23,18 +24,31 @@ export async function startServing(
   using _alive = stayAlive();
   await using undo = new AsyncDisposableStack();
   const variables: Record<string, string> = {};
-  for (const { wordFile } of served) {
-    const { serveAws } = await import('./aws-serve.ts');
-    const parts = { options: awsOptions(given, options), wordFile, port: 0, failed: tell };
-    const serving = await serveAws(parts).catch(async (error: unknown) => {
+  for (const one of served) {
+    const serving = await started(one, given, options).catch(async (error: unknown) => {
       throw await explained(error, options);
     });
     undo.use(serving);
-    for (const warning of serving.warnings) terminal.err(printable(`warning: ${warning}\n`));
+    for (const warning of serving.warnings ?? []) terminal.err(printable(`warning: ${warning}\n`));
     Object.assign(variables, serving.variables);
   }
   const opened = undo.move();
   return { variables, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+async function started(
+  { kind, file }: Served,
+  given: Given,
+  options: EndpointOptions,
+): Promise<Serving & { readonly warnings?: readonly string[] }> {
+  if (kind === 'aws') {
+    const { serveAws } = await import('./aws-serve.ts');
+    return serveAws({ options: awsOptions(given, options), wordFile: file, port: 0, failed: tell });
+  }
+  const { serveGcp } = await import('./gcp-serve.ts');
+  const account = gcpAccount(given);
+  const { tokenAudience } = account;
+  return serveGcp({ account, tokenAudience, spiffeId: given.may('spiffe-id'), options, file, port: 0 });
 }
 
 /** The program goes on with what it has. */

@@ -22,6 +22,7 @@ const options: readonly (readonly [flag: string, does: string])[] = [
   ['--aws-region <region>', 'aws: where (default: AWS_REGION)'],
   ['--aws-audience <name>', 'aws: who the token is for (default: sts.amazonaws.com)'],
   ['--gcp-provider <name>', 'gcp: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER'],
+  ['--gcp-source <kind>', 'gcp: where the libraries get tokens: file, or url, an endpoint of ours (default: file)'],
   ['--gcp-service-account <email>', 'gcp: whom to impersonate'],
   ['--gcp-project <name>', 'gcp: the project to work in (default: GOOGLE_CLOUD_PROJECT)'],
   ['--gcp-audience <name>', 'gcp: who the token is for (default: https: and the provider)'],

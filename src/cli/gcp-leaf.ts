@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
+import { parseProvider, parseServiceAccount } from '../cloud/gcp.ts';
 import type { GcpOptions } from './credentials-gcp.ts';
-import { leaf } from './leaf.ts';
+import type { GcpServeOptions } from './credentials-serve-gcp.ts';
+import { type Answer, leaf, parsed } from './leaf.ts';
+import { parsePort } from './number.ts';
 import * as shapes from './shapes.ts';
 
 export function gcpLeaf(command: Command): void {
@@ -19,4 +22,32 @@ export function gcpLeaf(command: Command): void {
     ],
     act: async (_, options) => (await import('./credentials-gcp.ts')).gcpCredentials(options),
   });
+}
+
+export function serveGcpLeaf(command: Command): void {
+  const provider = 'projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER';
+  command
+    .requiredOption('--provider <name>', provider, parsed(parseProvider))
+    .requiredOption('--out <file>', 'the file for GOOGLE_APPLICATION_CREDENTIALS: mode 0600; gone at the end')
+    .option('--audience <name>', 'who the token is for (default: https: and the provider)')
+    .option('--service-account <email>', 'whose token it is in the end', parsed(parseServiceAccount))
+    .option('--token-url <url>', 'who exchanges instead of Google')
+    .option('--spiffe-id <id>', 'only this identity, where the process has several')
+    .option('--port <port>', 'on 127.0.0.1; 0: one that is free', parsed(parsePort), 0);
+  leaf<[], GcpServeOptions>(command, {
+    does: 'serve tokens for Google Cloud to programs of this user, as its libraries’ URL source has it',
+    about:
+      'Until SIGTERM or Ctrl-C. The file names the URL and holds the word that requests must carry: who reads it can have ' +
+      'the tokens. Each is asked for anew, so none is served any more once this process is not owed its identity.',
+    prints: shapes.gcpServing,
+    examples: [
+      'mayfly credentials serve gcp --provider projects/1/locations/global/workloadIdentityPools/pool/providers/mayfly \\\n' +
+        '  --out /run/app/gcp.json',
+    ],
+    act: (_, options) => servingGcp(options),
+  });
+}
+
+async function* servingGcp(options: GcpServeOptions): AsyncGenerator<Answer, void> {
+  yield* (await import('./credentials-serve-gcp.ts')).servingGcp(options);
 }

@@ -42,3 +42,7 @@ const oneLine = (text: string): string => printable(text).replaceAll('\n', '\\n'
 const escaped = (character: string): string => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 const width = (text = ''): number => [...text].length;
 const pad = (text: string, to = 0): string => text + ' '.repeat(Math.max(0, to - width(text)));
+
+/** For a shell. */
+export const quoted = (text: string): string =>
+  /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,14 +1,15 @@
 import http from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IdentityError } from '../errors.ts';
-import { type ContainerEndpoint, startContainerEndpoint } from './aws-container.ts';
+import { startContainerEndpoint } from './aws-container.ts';
+import type { LocalEndpoint } from './local-endpoint.ts';
 
 const word = 'w0rd-of-this-endpoint';
 const session = {
   ...{ accessKeyId: 'ASIA1', secretAccessKey: 'secret', sessionToken: 'token' },
   ...{ expiresAt: Date.parse('2026-11-26T12:00:00.500Z'), principal: 'arn:aws:sts::123456789012:assumed-role/r/s' },
 };
-let endpoint: ContainerEndpoint;
+let endpoint: LocalEndpoint;
 let trouble: Error | undefined;
 
 beforeAll(async () => {

@@ -4,6 +4,7 @@ import { IdentityError } from '../errors.ts';
 import { launcherPath } from '../runtime/launcher.ts';
 import { audienceOf, externalAccount, parseProvider, parseServiceAccount } from './gcp.ts';
 import { kubeconfig } from './kubernetes.ts';
+import type { Given, Plan } from './plan.ts';
 import type { ProjectedCertificate, ProjectedToken } from './projection.ts';
 
 export const targetNames = [
@@ -17,33 +18,6 @@ export const targetNames = [
   'databricks',
 ] as const;
 export type TargetName = (typeof targetNames)[number];
-
-export interface Plan {
-  readonly tokens?: readonly ProjectedToken[];
-  readonly certificates?: readonly ProjectedCertificate[];
-  /** Of tokens that are asked for later: they must be owed now. */
-  readonly audiences?: readonly string[];
-  /** Served on this machine while the program runs; the variables for it are known once it is. */
-  readonly serves?: readonly Served[];
-  /** Files that stay as they are and hold nothing secret. */
-  readonly documents?: readonly { readonly path: string; readonly document: object }[];
-  readonly variables: Readonly<Record<string, string>>;
-  /** Other identities, which would come before this one. */
-  readonly without: readonly string[];
-}
-
-/** The container credentials endpoint of AWS, with the word for it in this file. */
-export interface Served {
-  readonly kind: 'aws';
-  readonly wordFile: string;
-}
-
-/** What an option or the surroundings say: by the name of the option, and by that of the variable. */
-export interface Given {
-  /** @throws IdentityError where neither says it */
-  need(option: string, variable?: string): string;
-  may(option: string, variable?: string): string | undefined;
-}
 
 type Target = (directory: string, given: Given) => Plan;
 
@@ -63,7 +37,7 @@ const aws: Target = (directory, given) => {
   const where = region === undefined ? {} : { AWS_REGION: region };
   const way = given.may('aws-via') ?? 'token-file';
   if (way === 'endpoint') {
-    const serves = [{ kind: 'aws' as const, wordFile: join(directory, 'aws.word') }];
+    const serves = [{ kind: 'aws' as const, file: join(directory, 'aws.word') }];
     return { serves, variables: where, without: [...awsOthers, ...awsTokenFile] };
   }
   if (way !== 'token-file') {
@@ -98,32 +72,33 @@ function awsRole(given: Given): Readonly<Record<string, string>> {
 }
 
 const gcp: Target = (directory, given) => {
-  const provider = parseProvider(given.need('gcp-provider'));
-  const one = token(directory, 'gcp', given.may('gcp-audience') ?? audienceOf(provider));
-  const account = given.may('gcp-service-account');
   const project = given.may('gcp-project', 'GOOGLE_CLOUD_PROJECT');
-  const serviceAccount = account === undefined ? undefined : parseServiceAccount(account);
   const path = join(directory, 'gcp.json');
-  return {
-    tokens: [one],
-    documents: [
-      {
-        path,
-        document: externalAccount({
-          provider,
-          source: { kind: 'file', file: one.file },
-          serviceAccount,
-          tokenUrl: given.may('gcp-token-url'),
-        }),
-      },
-    ],
-    variables: {
-      GOOGLE_APPLICATION_CREDENTIALS: path,
-      ...(project === undefined ? {} : { GOOGLE_CLOUD_PROJECT: project }),
-    },
-    without: ['GOOGLE_API_KEY'],
+  const variables = {
+    GOOGLE_APPLICATION_CREDENTIALS: path,
+    ...(project === undefined ? {} : { GOOGLE_CLOUD_PROJECT: project }),
   };
+  const without = ['GOOGLE_API_KEY'];
+  const account = gcpAccount(given);
+  const source = given.may('gcp-source') ?? 'file';
+  if (source === 'url') return { serves: [{ kind: 'gcp' as const, file: path }], variables, without };
+  if (source !== 'file') throw new IdentityError('invalid-argument', `'${source}' is not a source here: file, url`);
+  const one = token(directory, 'gcp', account.tokenAudience);
+  const document = externalAccount({ ...account, source: { kind: 'file', file: one.file } });
+  return { tokens: [one], documents: [{ path, document }], variables, without };
 };
+
+/** Who somebody is to Google, wherever the token comes from. */
+export function gcpAccount(given: Given) {
+  const provider = parseProvider(given.need('gcp-provider'));
+  const account = given.may('gcp-service-account');
+  return {
+    provider,
+    serviceAccount: account === undefined ? undefined : parseServiceAccount(account),
+    tokenUrl: given.may('gcp-token-url'),
+    tokenAudience: given.may('gcp-audience') ?? audienceOf(provider),
+  };
+}
 
 const azure: Target = (directory, given) => {
   const one = token(directory, 'azure', given.may('azure-audience') ?? 'api://AzureADTokenExchange');
