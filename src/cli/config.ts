@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../config.ts';
 import { adminLeaf } from './admin-leaf.ts';
+import { configClientKey } from './config-client-key.ts';
 import { type ConfigFlags, configFlags, loadConfig } from './config-flags.ts';
 import { configGcp } from './config-gcp.ts';
 import { leaf } from './leaf.ts';
@@ -10,6 +11,7 @@ import * as shapes from './shapes.ts';
 export function define(config: Command): void {
   print(config);
   configGcp(config.command('gcp'));
+  configClientKey(config.command('client-key'));
   adminLeaf(config.command('reload'), {
     does: 'have the running issuer read its settings again, as SIGHUP does',
     about: 'No stream notices. A setting that needs a restart is named, and stays as it is until then.',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { clientAssertion } from '../cloud/assertion.ts';
+import type { ClientKey } from '../cloud/client-key.ts';
 import { askRelyingParty } from '../cloud/http.ts';
 import { checkPair, type ObtainedToken, readToken, type TokenQuestion, tokenRequest } from '../cloud/oauth.ts';
 import { certificatesPem, keyFile } from '../cloud/pem.ts';
@@ -12,6 +13,7 @@ import { storageError, writeFileAtomic } from '../runtime/files.ts';
 import { systemRandom } from '../runtime/random.ts';
 import type { WorkloadApiClient } from '../sdk/client.ts';
 import type { ExchangeIntent } from '../sdk/exchanges.ts';
+import { clientKeyIn } from './config-client-key.ts';
 import { asked } from './endpoint.ts';
 import type { ExchangeOptions } from './exchange.ts';
 import type { Answer } from './leaf.ts';
@@ -26,9 +28,10 @@ interface Obtained {
 export async function exchange(options: ExchangeOptions): Promise<Answer> {
   checkedUrl(options.tokenEndpoint);
   checkPair(options.grant, options.clientAuth);
-  const ca = options.caBundle === undefined ? undefined : certificates(options.caBundle);
+  const ca = options.caBundle === undefined ? undefined : authorities(options.caBundle);
+  const clientKey = await registeredKey(options);
   const { token, svidExpiresAt } = await asked(options, async (client, signal) => {
-    const { question, svid, expiresAt } = await questionOf(client, options, signal);
+    const { question, svid, expiresAt } = await questionOf(client, options, clientKey, signal);
     const role = options.forAudience ?? options.resource[0] ?? options.scope ?? '';
     const intent = { svid, target: `oauth-${options.grant}`, endpoint: options.tokenEndpoint, role };
     return obtain(client, { ...question, ca }, intent, expiresAt, signal);
@@ -62,7 +65,12 @@ interface Proof {
 }
 
 /** Each of the ways takes one SVID: that is the one on record. */
-async function questionOf(client: WorkloadApiClient, options: ExchangeOptions, signal: AbortSignal): Promise<Proof> {
+async function questionOf(
+  client: WorkloadApiClient,
+  options: ExchangeOptions,
+  clientKey: ClientKey | undefined,
+  signal: AbortSignal,
+): Promise<Proof> {
   const { grant, clientAuth, audience, forAudience, resource: resources, scope, requestedTokenType } = options;
   const asked = {
     endpoint: options.tokenEndpoint,
@@ -77,11 +85,12 @@ async function questionOf(client: WorkloadApiClient, options: ExchangeOptions, s
   const needsToken = grant !== 'client-credentials' || !bound;
   const jwt = needsToken ? await jwtOf(client, options, signal) : undefined;
   const x509 = bound ? await x509Of(client, options, signal) : undefined;
+  const certificates = clientKey === undefined ? (x509?.certificates ?? []) : [];
   const [clientId, token] = [clientIdOf(options, jwt?.id ?? x509?.id), jwt?.token];
   const assertion =
     clientAuth === 'private-key-jwt' && x509 !== undefined
       ? await clientAssertion(
-          { clientId: clientId ?? '', audience, key: x509.privateKey, certificates: x509.certificates },
+          { clientId: clientId ?? '', audience, ...(clientKey ?? { key: x509.privateKey }), certificates },
           systemClock.now(),
           systemRandom.uuid(),
         )
@@ -95,6 +104,13 @@ async function questionOf(client: WorkloadApiClient, options: ExchangeOptions, s
   const [serial, expiresAt] = [serialOf(x509?.certificates[0]), jwt?.expiresAt ?? x509?.notAfter ?? 0];
   const svid = jwt === undefined ? { serial } : { jti: String(jwt.claims['jti']) };
   return { question: { ...asked, ...shown, clientId, token, assertion }, svid, expiresAt };
+}
+
+/** Read before anybody is asked: a file that is no key is told as that. The SVID is what the exchange is on record with. */
+async function registeredKey({ clientKey, clientAuth }: ExchangeOptions): Promise<ClientKey | undefined> {
+  if (clientKey === undefined) return undefined;
+  if (clientAuth === 'private-key-jwt') return clientKeyIn(resolve(clientKey));
+  throw new IdentityError('invalid-argument', '--client-key is for --client-auth private-key-jwt');
 }
 
 function clientIdOf({ clientAuth, clientId }: ExchangeOptions, ours: string | undefined): string | undefined {
@@ -140,7 +156,7 @@ function outlives(expiresAt: number | undefined, svidExpiresAt: number): string[
   ];
 }
 
-function certificates(path: string): Buffer {
+function authorities(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {

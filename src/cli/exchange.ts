@@ -11,6 +11,7 @@ export interface ExchangeOptions extends EndpointOptions {
   readonly grant: Grant;
   readonly clientAuth: ClientAuth;
   readonly clientId?: string;
+  readonly clientKey?: string;
   readonly forAudience?: string;
   readonly resource: readonly string[];
   readonly scope?: string;
@@ -38,6 +39,7 @@ export function define(command: Command): void {
         .default('none'),
     )
     .option('--client-id <id>', 'which client we are (default with jwt-spiffe and tls: our SPIFFE ID)')
+    .option('--client-key <file>', 'private-key-jwt: a key that the server knows, instead of the SVID’s: PEM or a JWK')
     .option('--for-audience <name>', 'who the new token is for: `audience` of the request')
     .addOption(repeated('--resource <url>', 'where the new token will be used'))
     .option('--scope <scopes>', 'what for, separated by spaces')
@@ -49,7 +51,7 @@ export function define(command: Command): void {
     does: 'exchange an SVID of this process for a token of an OAuth 2.0 server',
     about:
       'The exchange is in the ledger before the new token is printed. jwt-spiffe and jwt-bearer show the JWT-SVID, ' +
-      'private-key-jwt signs with the key of the X.509-SVID, tls shows the X.509-SVID. Redirects are not followed; what is ' +
+      'private-key-jwt signs with the key of the X.509-SVID, or with one that the server knows (`mayfly config client-key`), tls shows the X.509-SVID. Redirects are not followed; what is ' +
       'slow, endless or a web page is refused; what fails in passing is tried three times.',
     prints: shapes.exchanged,
     examples: [

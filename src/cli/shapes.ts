@@ -164,6 +164,7 @@ export const exchanged = shape({
 });
 /** The formats of others, as they have them: Google's and Kubernetes'. */
 export const externalAccount = shape('object');
+export const jwks = shape({ keys: ['object'] });
 export const gcpServing = shape({ GOOGLE_APPLICATION_CREDENTIALS: 'string' });
 export const gcpExecutable = shape('object');
 export const execCredential = shape({ apiVersion: 'string', kind: 'string', status: 'object' });

@@ -27,7 +27,10 @@ export async function oauth(clouds: Clouds): Promise<void> {
   if (svid === undefined) throw new Error('no SVID');
   const jwk = await exportJWK(createPublicKey(svid.privateKey));
   const known = { ...jwk, kid: await calculateJwkThumbprint(jwk), use: 'sig', alg: 'ES256' };
-  await using server = await start(clouds, { keys: [known] });
+  const keyFile = join(clouds.directory, 'client.key');
+  const registered = JSON.parse(await said(clouds, 'config', 'client-key', keyFile, '--create')) as object;
+  await using server = await start(clouds, { keys: [known] }, registered);
+  await byRegisteredKey(clouds, server, keyFile);
   await byCertificate(clouds, server);
   const { privateKey: key, certificates } = svid;
   const assertion = (audience: string) =>
@@ -39,11 +42,11 @@ interface Server extends AsyncDisposable {
   readonly issuer: string;
 }
 
-async function start(clouds: Clouds, jwks: object): Promise<Server> {
+async function start(clouds: Clouds, jwks: object, registered: object): Promise<Server> {
   const clientRoots = join(clouds.directory, 'oauth-roots.pem');
   writeFileSync(clientRoots, await said(clouds, 'bundle', 'show'));
   const tls = { cert: join(clouds.tls, 'tls.crt'), key: join(clouds.tls, 'tls.key'), clientRoots };
-  const options = { ...tls, port: await freePort(), spiffeId: identity, jwks };
+  const options = { ...tls, port: await freePort(), spiffeId: identity, jwks, registered };
   const child: ChildProcess = spawn(process.execPath, [program, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -82,6 +85,27 @@ async function byCertificate(clouds: Clouds, { issuer }: Server): Promise<void> 
   await check('oidc-provider, refused: another client than the certificate names', async () => {
     const refused = await said(clouds, ...asClient, '--client-id', 'web').catch(String);
     holds('the endpoint and its word', refused.includes(`${issuer}/token refuses with status 401: invalid_client`));
+  });
+}
+
+async function byRegisteredKey(clouds: Clouds, { issuer }: Server, keyFile: string): Promise<void> {
+  const where = ['exchange', '--token-endpoint', `${issuer}/token`, '--audience', issuer];
+  const asClient = ['--grant', 'client-credentials', '--client-auth', 'private-key-jwt', '--client-id', 'registered'];
+  const words = [...where, '--ca-bundle', join(clouds.tls, 'ca.crt'), ...asClient, '--scope', 'read', '--json'];
+  await check(
+    'oidc-provider, mayfly exchange, private_key_jwt: each process with the key that is registered',
+    async () => {
+      for (let process = 0; process < 2; process++) {
+        const { tokenType } = JSON.parse(await said(clouds, ...words, '--client-key', keyFile)) as {
+          tokenType: string;
+        };
+        same('what was given', tokenType, 'Bearer');
+      }
+    },
+  );
+  await check('oidc-provider, refused: the same client with the key of its SVID', async () => {
+    const refused = await said(clouds, ...words).catch(String);
+    holds('its word', refused.includes('invalid_client'));
   });
 }
 

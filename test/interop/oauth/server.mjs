@@ -1,5 +1,5 @@
 /**
- * A certified OpenID provider as the authorisation server of two clients, which prove themselves by certificate and by a key of
+ * A certified OpenID provider as the authorisation server of three clients, which prove themselves by certificate and by keys of
  * their own: `node server.mjs OPTIONS`, JSON. Prints its issuer.
  */
 
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import Provider from 'oidc-provider';
 
-const { port, cert, key, clientRoots, spiffeId, jwks } = JSON.parse(process.argv[2]);
+const { port, cert, key, clientRoots, spiffeId, jwks, registered } = JSON.parse(process.argv[2]);
 const issuer = `https://localhost:${port}`;
 const common = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [], scope: 'read' };
 
@@ -24,6 +24,13 @@ const provider = new Provider(issuer, {
       client_id: 'web',
       token_endpoint_auth_method: 'private_key_jwt',
       jwks,
+      token_endpoint_auth_signing_alg: 'ES256',
+    },
+    {
+      ...common,
+      client_id: 'registered',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: registered,
       token_endpoint_auth_signing_alg: 'ES256',
     },
   ],
