@@ -18,7 +18,7 @@ const elsewhere: ReadonlySet<string> = new Set(['authority.retired-recorded', 'a
 const ownPoints = [...rotationPoints, ...orderPoints].filter((point) => !elsewhere.has(point));
 
 const turns = 6;
-const heardMs = 1_000;
+const heardMs = 10_000;
 const settledWithinMs = 60_000;
 
 /** @param own whether the one below dies at the steps that every issuer takes, too */
