@@ -78,6 +78,15 @@ describe('turns', () => {
     expect(loop.idle).toBe(true);
   });
 
+  it('R-NET-5 do not make a user pay for an hour in which the whole process was suspended', () => {
+    const loop = new Loop();
+    const turn = loop.turns.turn();
+    loop.order(turn, 'suspended', 3_600_000);
+    loop.order(turn, 'next', 0.1);
+    expect(loop.untilIdle()).toBeLessThan(1_000);
+    expect(loop.done).toEqual(['suspended', 'next']);
+  });
+
   it('do not hold up a user who is alone', () => {
     const loop = new Loop();
     const turn = loop.turns.turn();

@@ -16,6 +16,8 @@ export interface FairTurnsOptions {
 const shareMs = 0.5;
 /** Of all who wait, in one round: as long as this at most does a newcomer wait, however many users flood. */
 const roundMs = 1;
+/** What takes longer stood still, and with it everybody: a suspended process is not its user's debt for a thousand rounds. */
+const longestMs = 250;
 /** Pieces of waiting work in one round; what each starts has ended before the next. */
 const piecesPerRound = 16;
 
@@ -54,8 +56,9 @@ export class FairTurns {
   #enter(turn: Turn | undefined): void {
     const now = this.#options.now();
     if (this.#current !== undefined) {
-      this.#current.leftMs -= now - this.#since;
-      this.#spentMs += now - this.#since;
+      const spentMs = Math.min(now - this.#since, longestMs);
+      this.#current.leftMs -= spentMs;
+      this.#spentMs += spentMs;
       if (!this.#current.used) this.#used.push(this.#current);
       this.#current.used = true;
     }

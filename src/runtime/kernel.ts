@@ -31,6 +31,7 @@ const SO_PEERCRED = 17;
 const SO_PEERGROUPS = 59; // Linux 4.13
 const SO_PEERPIDFD = 77; // Linux 6.5
 const POLLIN = 1;
+const POLLOUT = 4;
 const MSG_PEEK_DONTWAIT = 0x02 | 0x40;
 const SCM_CREDENTIALS = 2;
 const AT_FDCWD = -100;
@@ -149,11 +150,19 @@ const pollfd = Buffer.alloc(8);
 
 /** False as soon as the process behind the pidfd has exited, zombies included. */
 export function isAlive(pidfd: number): boolean {
-  pollfd.writeInt32LE(pidfd, 0);
-  pollfd.writeInt32LE(POLLIN, 4);
-  const ready = poll(pollfd, 1, 0);
+  const ready = askAbout(pidfd, POLLIN, 0);
   // A signal may have come in between (a profiler's, say): that is no answer. Two in a row are doubt.
-  return ready < 0 ? poll(pollfd, 1, 0) === 0 : ready === 0;
+  return ready < 0 ? askAbout(pidfd, POLLIN, 0) === 0 : ready === 0;
+}
+
+/** Does a pipe, a socket or a terminal take something within so many milliseconds? True of a file, and where nobody reads any more. */
+export const isWritable = (descriptor: number, waitMs: number): boolean =>
+  askAbout(descriptor, POLLOUT, Math.ceil(waitMs)) > 0;
+
+function askAbout(descriptor: number, events: number, waitMs: number): number {
+  pollfd.writeInt32LE(descriptor, 0);
+  pollfd.writeInt32LE(events, 4);
+  return poll(pollfd, 1, waitMs);
 }
 
 /** A handle on /proc/PID: it answers ENOENT or ESRCH once that very process is gone. */

@@ -8,7 +8,7 @@ import { systemClock as clock } from '../runtime/clock.ts';
 import { environment } from '../runtime/environment.ts';
 import { enableFailpoints, failpoint } from '../runtime/failpoint.ts';
 import { protectMemory } from '../runtime/kernel.ts';
-import type { Log } from '../runtime/log.ts';
+import { type Log, linesLost } from '../runtime/log.ts';
 import { processMemory } from '../runtime/memory.ts';
 import { refuseObservers } from '../runtime/observers.ts';
 import { systemRandom as random } from '../runtime/random.ts';
@@ -155,6 +155,7 @@ async function serveStatus(
   metrics.gauge('mayfly_open_calls', 'calls of workloads that are open', () => agent.openStreams());
   metrics.gauge('mayfly_open_connections', 'connections of workloads that are open', () => agent.openConnections());
   metrics.gauge('mayfly_ledger_records', 'records in the ledger', () => ledger.head().seq);
+  metrics.gauge('mayfly_log_lines_lost', 'lines that found no reader in time', linesLost);
   metrics.gauge('mayfly_problems', 'what keeps this issuer from being ready', () => problems().length);
   if (config.http === undefined) return;
   const endpoint = await startStatusEndpoint({ ...config.http, metrics, problems });

@@ -14,12 +14,16 @@ beforeAll(async () => {
 });
 afterAll(() => scene[Symbol.asyncDispose]());
 
-/** Attacks until it has come as far as `goals` says, and not for much longer. */
-async function flood(name: string, goals: Partial<Counts>): Promise<{ counts: Counts; neighbour: Measured }> {
+/** Attacks until it has come as far as `goals` says, which it must, and not for much longer. */
+async function flood(name: string, goals: Partial<Counts>): Promise<Measured> {
   const attack = attacks.find((known) => known.name === name) as Attack;
   const attacking = scene.attack(attack, { ms: 1_000, until: goals, niceness: 0 });
   const neighbour = await scene.neighbour(attacking);
-  return { counts: await attacking, neighbour };
+  const counts = await attacking;
+  for (const [what, goal] of Object.entries(goals) as [keyof Counts, number][]) {
+    expect(counts[what], `${what} of ${name}: ${JSON.stringify(counts)}`).toBeGreaterThanOrEqual(goal);
+  }
+  return neighbour;
 }
 
 async function untilOpen(calls: number): Promise<void> {
@@ -41,8 +45,7 @@ beforeAll(() => {
 
 describe('under flood', { timeout: 120_000 }, () => {
   it('a stranger who opens 20,000 calls over 8 connections is answered, and hangs nothing', async () => {
-    const { counts, neighbour } = await flood('stranger calls', { ended: 20_000 });
-    expect(counts.ended).toBeGreaterThanOrEqual(20_000);
+    const neighbour = await flood('stranger calls', { ended: 20_000 });
     await expectUnharmed(neighbour, 400);
   });
 
@@ -57,28 +60,24 @@ describe('under flood', { timeout: 120_000 }, () => {
   });
 
   it('header blocks of a mebibyte cost no memory', async () => {
-    const { counts, neighbour } = await flood('1 MiB headers', { cut: 8 });
-    expect(counts.cut).toBeGreaterThanOrEqual(8);
+    const neighbour = await flood('1 MiB headers', { cut: 8 });
     await expectUnharmed(neighbour, 600);
   });
 
   it('HPACK bombs end the connection of who sends them', async () => {
-    const { counts, neighbour } = await flood('HPACK bomb', { cut: 8 });
-    expect(counts.cut).toBeGreaterThanOrEqual(8);
+    const neighbour = await flood('HPACK bomb', { cut: 8 });
     await expectUnharmed(neighbour, 600);
   });
 
   it('a peer that pings and never reads is not read either', async () => {
-    const { counts, neighbour } = await flood('PING flood, deaf', { connections: 4 });
-    expect(counts.connections).toBeGreaterThanOrEqual(4);
+    const neighbour = await flood('PING flood, deaf', { connections: 4 });
     await expectUnharmed(neighbour, 600);
   });
 
   it.each(['rapid reset', 'made you reset: window', 'SETTINGS flood', 'CONTINUATION flood', 'unknown frames'])(
     'R-NET-1 %s ends the connection of who sends it',
     async (name) => {
-      const { counts, neighbour } = await flood(name, { cut: 4 });
-      expect(counts.cut).toBeGreaterThanOrEqual(4);
+      const neighbour = await flood(name, { cut: 4 });
       await expectUnharmed(neighbour, 600);
     },
   );
