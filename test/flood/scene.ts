@@ -71,6 +71,7 @@ export class Scene implements AsyncDisposable {
     using _changes = attack.changes ? this.#changes() : undefined;
     try {
       const [counts] = (await once(attacker, 'message')) as [Counts];
+      this.#mustLive(attack.name);
       return counts;
     } finally {
       attacker.kill('SIGKILL');
@@ -92,6 +93,12 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#neighbour.kill('SIGKILL');
     await this.mayfly[Symbol.asyncDispose]();
+  }
+
+  #mustLive(attack: string): void {
+    const { exitCode, signalCode } = this.mayfly.process;
+    if (exitCode === null && signalCode === null) return;
+    throw new Error(`${attack} has ended mayfly (${exitCode ?? signalCode}):\n${this.mayfly.output.slice(-4000)}`);
   }
 
   /** New SVIDs for the entitled attacker, again and again. */
