@@ -64,10 +64,13 @@ export async function intermediate(
   return signedBy(issuer, request, publicKey, limited(request));
 }
 
-/** PKCS#10 (RFC 2986), with the name and the trust domain that the certificate is to have. */
+/**
+ * PKCS#10 (RFC 2986), with the name and the trust domain that the certificate is to have. That it may sign others is for
+ * whoever is above to say: Vault refuses a request that says so itself.
+ */
 export async function certificateRequest(request: IntermediateCertificate, signer: Signer): Promise<Buffer> {
   const algorithm = signatureAlgorithmOf(signer.keyType);
-  const wanted = sequence(...ownExtensions(request.trustDomain, limited(request)));
+  const wanted = sequence(subjectAltName(TrustDomain.id(request.trustDomain), [], false));
   const attributes = implicitSet(0, sequence(encodeOid(extensionRequest), encode(tag.set, wanted)));
   const asked = sequence(unsignedInteger(Buffer.of(0)), nameOf(request.id), signer.publicKey, attributes);
   return sequence(asked, algorithm, bitString(await signer.sign(asked, 'der')));

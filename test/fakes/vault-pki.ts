@@ -56,9 +56,11 @@ export class FakeVaultPki implements AsyncDisposable {
     const seconds = Number(/^(\d+)s$/.exec(String(body['ttl']))?.[1]);
     const csr = new x509.Pkcs10CertificateRequest(String(body['csr']));
     if (!asked || !(seconds > 0) || !(await csr.verify())) return refused(400, 'not in this test');
+    if (csr.extensions.some((one) => one instanceof x509.BasicConstraintsExtension && one.ca))
+      return refused(400, 'refusing to accept CSR with Basic Constraints extension setting isCA=true');
     const [issuing_ca, root] = [this.#files.caFile, this.#files.rootFile].map((path) => readFileSync(path, 'utf8'));
     const certificate = await this.#sign(csr, this.lie.seconds ?? seconds);
-    const ca_chain = [issuing_ca, this.lie.root === undefined ? root : (await stranger()).toString('pem')];
+    const ca_chain = [certificate, issuing_ca, this.lie.root === undefined ? root : (await stranger()).toString('pem')];
     return { status: 200, body: { data: { certificate, issuing_ca, ca_chain, serial_number: '01', expiration: 0 } } };
   }
 

@@ -23,8 +23,10 @@ export function vaultPkiUpstream(settings: VaultPkiSettings): UpstreamAuthority 
       const answer = await vault.ask(signed, { method: 'POST', path: '/root/sign-intermediate', body });
       if (answer === undefined) throw vaultRefusal(vault.place, 404, 'nothing is mounted there');
       const { certificate, issuing_ca, ca_chain = [issuing_ca] } = answer.data;
-      const above = ca_chain.flatMap((text) => pemIn(text, vault.place));
-      return { certificate: one(certificate, vault.place), upstream: sorted(above, settings.rootsFile, vault.place) };
+      const made = one(certificate, vault.place);
+      // Vault begins the chain with the certificate that it has just made.
+      const above = ca_chain.flatMap((text) => pemIn(text, vault.place)).filter((der) => !der.equals(made));
+      return { certificate: made, upstream: sorted(above, settings.rootsFile, vault.place) };
     },
   };
 }
