@@ -1,6 +1,7 @@
 /** The Workload API's socket: every connection is accepted by us, its caller learned from the kernel, then served. */
 import type net from 'node:net';
 import { IdentityError } from '../errors.ts';
+import { failpoint } from '../runtime/failpoint.ts';
 import { onFirstByte } from '../runtime/first-byte.ts';
 import type { GrpcServer } from '../runtime/grpc-server.ts';
 import { peerUid } from '../runtime/kernel.ts';
@@ -26,8 +27,18 @@ export function acceptConnection(socket: net.Socket, parts: EndpointParts): void
   const budget = parts.budgets.of(peerUid(descriptorOf(socket)));
   const connection = budget.connect(() => socket.destroy());
   socket.once('close', () => connection[Symbol.dispose]());
+  inTurn(socket, { budget, log: parts.log }, () => meet(socket, budget, parts));
+}
+
+/** A question that the kernel does not answer, or a mistake of ours, ends this connection, and nothing else. */
+function inTurn(socket: net.Socket, { budget, log }: { budget: Budget; log: Log }, work: () => void): void {
   budget.run(() => {
-    if (!socket.destroyed) meet(socket, budget, parts);
+    try {
+      if (!socket.destroyed) work();
+    } catch (error) {
+      socket.destroy();
+      if (budget.mayLog()) log.error({ err: error }, 'a connection was cut, because it could not be served');
+    }
   });
 }
 
@@ -40,9 +51,7 @@ function meet(socket: net.Socket, budget: Budget, parts: EndpointParts): void {
     if (parts.peers.release(peer.process)) parts.disconnected(peer);
   });
   onFirstByte(socket, (writer) => {
-    budget.run(() => {
-      if (!socket.destroyed) hear(socket, writer, { peer, budget, parts });
-    });
+    inTurn(socket, { budget, log: parts.log }, () => hear(socket, writer, { peer, budget, parts }));
   });
 }
 
@@ -53,6 +62,7 @@ interface Met {
 }
 
 function hear(socket: net.Socket, writer: number | undefined, { peer, budget, parts }: Met): void {
+  failpoint('peer.heard');
   if (writer === peer.credentials.pid) {
     parts.server.serve(socket, peer, budget);
     return;

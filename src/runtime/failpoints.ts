@@ -114,9 +114,10 @@ export const failpoints = [
   'downstream.key-published',
   'downstream.removal-recorded',
   'downstream.key-removed',
-  // A peer is learned: pinned by its pidfd, then read about in /proc.
+  // A peer is learned: pinned by its pidfd, then read about in /proc; then it says something.
   'peer.pinned',
   'peer.half-learned',
+  'peer.heard',
   // A credential: decided, on record, signed, on record, held, sent.
   'agent.attested',
   'agent.refused',
