@@ -217,12 +217,20 @@ export class Peers {
     const known = this.#processes.get(pid);
     const same = known !== undefined && isAlive(pidfd) && known.covers(credentials);
     if (same) closeSync(pidfd);
-    const process = same ? known : new PeerProcess(pid, pidfd);
-    if (!same) {
-      this.#processes.set(pid, process);
-      if (this.#exits !== undefined) process.watchExit(this.#exits);
-    }
+    const process = same ? known : this.#learn(pid, pidfd);
     process.retain();
+    return process;
+  }
+
+  #learn(pid: number, pidfd: number): PeerProcess {
+    const process = new PeerProcess(pid, pidfd);
+    try {
+      if (this.#exits !== undefined) process.watchExit(this.#exits);
+    } catch (error) {
+      process.close();
+      throw error;
+    }
+    this.#processes.set(pid, process);
     return process;
   }
 }
