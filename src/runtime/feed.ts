@@ -41,7 +41,7 @@ export function feed(socket: Duplex, session: http2.ServerHttp2Session, owner: O
     let waits = true;
     let bytes = piece.subarray(0, length);
     owner.run(() => {
-      // What came after this piece was not to be looked at before it.
+      // What came after this piece was not to be looked at before it; and of a connection that has ended, nothing is.
       if (waits || pastUs() === 0) receive(bytes);
       else socket.destroy();
       if (waits) waits = false;
@@ -54,7 +54,7 @@ export function feed(socket: Duplex, session: http2.ServerHttp2Session, owner: O
   }
 
   function receive(bytes: Buffer): void {
-    if (owner.arrived(bytes.length)) nativeOf(session)?.receive(bytes);
+    if (!socket.destroyed && owner.arrived(bytes.length)) nativeOf(session)?.receive(bytes);
   }
 
   /** What Node has read: after a write that had to wait, it goes on reading by itself. @returns how much */
