@@ -10,6 +10,7 @@ import type http2 from 'node:http2';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { duplicate } from './kernel.ts';
+import { handleOfSession } from './session-handle.ts';
 import { handleOf } from './socket-handle.ts';
 
 /** Some twenty calls, or fifty of a caller who wants to be a burden. */
@@ -54,7 +55,7 @@ export function feed(socket: Duplex, session: http2.ServerHttp2Session, owner: O
   }
 
   function receive(bytes: Buffer): void {
-    if (!socket.destroyed && owner.arrived(bytes.length)) nativeOf(session)?.receive(bytes);
+    if (!socket.destroyed && owner.arrived(bytes.length)) handleOfSession(session)?.receive(bytes);
   }
 
   /** What Node has read: after a write that had to wait, it goes on reading by itself. @returns how much */
@@ -65,17 +66,4 @@ export function feed(socket: Duplex, session: http2.ServerHttp2Session, owner: O
     if (bytes > 0) owner.arrived(bytes);
     return bytes;
   }
-}
-
-/** What Node has under a session; absent once that is destroyed. */
-function nativeOf(session: http2.ServerHttp2Session): { receive(bytes: Buffer): void } | undefined {
-  return Reflect.get(session, nativeKey(session)) as { receive(bytes: Buffer): void } | undefined;
-}
-
-let known: symbol | undefined;
-
-function nativeKey(session: http2.ServerHttp2Session): symbol {
-  known ??= Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle');
-  if (known === undefined) throw new TypeError('this Node keeps the handle of an HTTP/2 session elsewhere');
-  return known;
 }

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { elapsed, systemClock } from './clock.ts';
 import { feed } from './feed.ts';
 import type { Member } from './roster.ts';
+import { outliveStreams } from './session-handle.ts';
 import { handleOf } from './socket-handle.ts';
 import { flatten } from './stream-table.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -96,6 +97,7 @@ export class GrpcConnection implements Member {
     });
     if (parts.window !== undefined) this.session.setLocalWindowSize(parts.window);
     flatten(this.session);
+    outliveStreams(this.session);
     this.#listen();
     const { socket, allowance } = parts;
     feed(socket, this.session, { run: (work) => allowance.run(work), arrived: (bytes) => this.#arrived(bytes) });

@@ -69,6 +69,12 @@ describe('under flood', { timeout: 120_000 }, () => {
     await expectUnharmed(neighbour, 600);
   });
 
+  it('HPACK bombs, one after the other, end nothing but their connections', async () => {
+    const attack = attacks.find(({ name }) => name === 'HPACK bomb') as Attack;
+    const attacking = scene.attack(attack, { ms: 10_000, niceness: 0 });
+    await expectUnharmed(await scene.neighbour(attacking), 600);
+  });
+
   it('a peer that pings and never reads is not read either', async () => {
     const neighbour = await flood('PING flood, deaf', { connections: 4 });
     await expectUnharmed(neighbour, 600);
