@@ -36,8 +36,21 @@ test('what is in use is not looked for again and again', async () => {
   const { clock, state } = machine();
   await clock.advance(10_000);
   state.resident = 400;
-  await clock.advance(60_000);
+  await clock.advance(30_000);
   expect(state.collected).toBe(1);
+  await clock.advance(3_600_000);
+  expect(state.collected).toBeLessThanOrEqual(8);
+});
+
+test('what was in use while it was calm is given back soon after its end', async () => {
+  const { clock, state } = machine();
+  await clock.advance(10_000);
+  state.resident = 400;
+  await clock.advance(15_000);
+  expect(state.collected).toBe(1);
+  Object.assign(state, { resident: 150, kept: 250 });
+  await clock.advance(45_000);
+  expect(state.kept).toBe(0);
 });
 
 test('a server that fills up slowly is disturbed ever more rarely', async () => {
@@ -46,7 +59,7 @@ test('a server that fills up slowly is disturbed ever more rarely', async () => 
     state.resident += 30;
     await clock.advance(10_000);
   }
-  expect(state.collected).toBeLessThanOrEqual(2);
+  expect(state.collected).toBeLessThanOrEqual(8);
   Object.assign(state, { kept: 200 });
   await clock.advance(10_000);
   expect(state.kept).toBe(0);

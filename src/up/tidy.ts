@@ -12,26 +12,40 @@ const calmShare = 0.3;
 const calmLooks = 2;
 /** Less than this above what was resident before is not worth a pause; twice as much after each that gave back little. */
 const worthBytes = 24 * 1024 * 1024;
+/** What was in use is looked for once more after so many looks, and then after twice as many each time. */
+const secondThoughtLooks = 6;
 
 export function tidyAfterStorms(clock: Clock, memory: ProcessMemory): Disposable {
+  let looks = 0;
   let calm = 0;
   let usual = memory.resident();
   let worth = worthBytes;
+  /** What was resident when all that could be given back had been. */
+  let floor = usual;
+  let wait = secondThoughtLooks;
+  let again = Infinity;
   let timer: Disposable;
 
-  /** A pause that gave back little says that the memory is in use, and that more of the same would be as well. */
-  const collect = (): void => {
-    const above = memory.resident() - usual;
+  /** @returns whether the memory is in use, for now: little came back of what there is above `level` */
+  const inUse = (level: number): boolean => {
+    const above = memory.resident() - level;
     memory.collect();
-    worth = memory.resident() - usual > above / 2 ? worth * 2 : worthBytes;
+    const used = memory.resident() - level > above / 2;
+    if (!used) floor = memory.resident();
+    again = used ? looks + wait : Infinity;
+    wait = used ? wait * 2 : secondThoughtLooks;
+    return used;
   };
 
   const look = (): void => {
     timer = clock.after(lookMs, look);
+    looks += 1;
     calm = memory.busy() < calmShare ? calm + 1 : 0;
     memory.trim();
     if (calm < calmLooks) return;
-    if (memory.resident() > usual + worth) collect();
+    const resident = memory.resident();
+    if (resident > usual + worth) worth = inUse(usual) ? worth * 2 : worthBytes;
+    else if (looks >= again && resident > floor + worthBytes) inUse(floor);
     usual = memory.resident();
   };
   timer = clock.after(lookMs, look);
