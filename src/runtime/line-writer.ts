@@ -22,11 +22,18 @@ export interface LineWriterOptions {
   readonly lost: (lines: number) => string;
 }
 
+/** What waits to be written. */
+interface Waiting {
+  rest: Buffer;
+  /** Of how many lost lines it tells; 0: it is a line itself. */
+  readonly tells: number;
+}
+
 export class LineWriter {
   readonly #descriptor: number;
   readonly #most: number;
   readonly #lostLine: LineWriterOptions['lost'];
-  readonly #waiting: Buffer[] = [];
+  readonly #waiting: Waiting[] = [];
   #bytes = 0;
   #lost = 0;
   #untold = 0;
@@ -46,8 +53,8 @@ export class LineWriter {
   write(line: string): void {
     this.#drain();
     const bytes = Buffer.from(line);
-    if (this.#bytes + bytes.length > this.#most) this.#lose();
-    else this.#keep(bytes);
+    if (this.#bytes + bytes.length > this.#most) this.#lose(0);
+    else this.#keep(bytes, 0);
     this.#drain();
     if (this.#waiting.length > 0) this.#timer ??= systemClock.after(againMs, () => this.#again());
   }
@@ -65,34 +72,35 @@ export class LineWriter {
     if (this.#waiting.length > 0) this.#timer = systemClock.after(againMs, () => this.#again());
   }
 
-  #keep(bytes: Buffer): void {
-    this.#waiting.push(bytes);
-    this.#bytes += bytes.length;
+  #keep(rest: Buffer, tells: number): void {
+    this.#waiting.push({ rest, tells });
+    this.#bytes += rest.length;
   }
 
-  #lose(): void {
-    this.#lost += 1;
-    this.#untold += 1;
+  /** A line, or the telling of so many: they have been counted, and nobody knows of them yet. */
+  #lose(tells: number): void {
+    if (tells === 0) this.#lost += 1;
+    this.#untold += tells || 1;
   }
 
   /** Piece by piece while the reader takes them, for which it is given `waitMs` once. */
   #drain(waitMs = 0): void {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       if (!isWritable(this.#descriptor, waitMs)) return;
-      const written = this.#write(next.subarray(0, pieceBytes));
+      const written = this.#write(next.rest.subarray(0, pieceBytes));
       if (written === undefined) return;
       this.#bytes -= written;
-      if (written === next.length) this.#waiting.shift();
-      else this.#waiting[0] = next.subarray(written);
+      next.rest = next.rest.subarray(written);
+      if (next.rest.length === 0) this.#waiting.shift();
     }
   }
 
   /** What is to be written next; when all is, how much never will be. */
-  #next(): Buffer | undefined {
+  #next(): Waiting | undefined {
     if (this.#waiting.length === 0 && this.#untold > 0) {
       const lines = this.#untold;
       this.#untold = 0;
-      this.#keep(Buffer.from(this.#lostLine(lines)));
+      this.#keep(Buffer.from(this.#lostLine(lines)), lines);
     }
     return this.#waiting[0];
   }
@@ -104,7 +112,7 @@ export class LineWriter {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
       // The reader has gone, or the disk is full: there is nobody whom this could be told.
-      for (const _line of this.#waiting.splice(0)) this.#lose();
+      for (const { tells } of this.#waiting.splice(0)) this.#lose(tells);
       this.#bytes = 0;
       return undefined;
     }
